@@ -1,0 +1,1 @@
+"""Learning, judging and showing: training, evaluation, runs and the command line."""

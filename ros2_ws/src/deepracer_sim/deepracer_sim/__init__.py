@@ -1,0 +1,1 @@
+"""Tracks, the simulated car, its camera, the rules of racing and the Gymnasium environment."""
