@@ -40,11 +40,13 @@ class Starts:
     def pose(
         self, track: Track, turn: int, rng: np.random.Generator
     ) -> tuple[tuple[float, float, float], float, float]:
-        """Start pose number ``turn`` on ``track`` as it is driven.
+        """Start pose number ``turn`` on ``track`` as it is driven; an open road has but one.
 
         Returns:
             pose (x, y in metres, yaw in radians), speed in m/s, distance along the track in metres.
         """
+        if not track.closed:
+            return track.pose_at(0.0), 0.0, 0.0
         if self.mode != "random":
             step = self.advance * turn if self.mode == "round_robin" else 0.0
             along = (self.offset + step) % 1.0 * track.length

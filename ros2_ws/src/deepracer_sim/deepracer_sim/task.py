@@ -1,0 +1,313 @@
+"""The racing task: simulator, track, rules and reward as one, for N cars.
+
+`RacingTask.step` is the story of the product: the cars move, are located and judged, the racer's
+reward function is asked, the cameras look, and whoever has finished starts again. The Gymnasium
+environment and the vectorised one are thin adapters over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from deepracer_car.spec import CONTROL_DT
+from deepracer_sim.episode import (
+    IN_PROGRESS,
+    LAP_COMPLETE,
+    OFF_TRACK,
+    PREPARE,
+    STATUSES,
+    TIME_UP,
+    Episode,
+)
+from deepracer_sim.location import Location, Locator
+from deepracer_sim.reward_params import RewardParams
+from deepracer_sim.rules import RaceRules, Referee
+from deepracer_sim.simulator import Floats, Frames, Simulator
+from deepracer_sim.starts import Starts
+from deepracer_sim.trace import Trace
+from deepracer_sim.track import Track
+
+Reward = Callable[[dict[str, Any]], float]
+"""A reward function; each car has its own, so that one may remember what it saw."""
+
+
+@dataclass
+class StepResult:
+    """What one control step brought, for N cars.
+
+    Attributes:
+        observations: (N, 1, 120, 160) uint8; of a car whose episode ended, the first of the next.
+        rewards: (N,).
+        terminated: (N,) the rules ended the episode: off track, crashed, standing or reversed.
+        truncated: (N,) cut off from outside the driving: laps done or step limit. What the car
+            could still have earned is lost, not worthless, so learners bootstrap here.
+        final_observations: what the cars in ``episodes`` saw last, in the same order.
+        episodes: the episodes that ended, one per car at most.
+    """
+
+    observations: Frames
+    rewards: npt.NDArray[np.float64]
+    terminated: npt.NDArray[np.bool_]
+    truncated: npt.NDArray[np.bool_]
+    final_observations: Frames
+    episodes: list[Episode] = field(default_factory=list)
+
+
+class RacingTask:
+    """N cars driving episodes on one track.
+
+    A car whose episode ends begins the next one at once.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        track: Track,
+        rewards: Sequence[Reward],
+        *,
+        rules: RaceRules | None = None,
+        starts: Starts | None = None,
+        seed: int = 0,
+        first_car: int = 0,
+        total_cars: int | None = None,
+    ) -> None:
+        """Set up; call `reset` before `step`.
+
+        Args:
+            simulator: moves and shows the cars.
+            track: the road, as it is driven.
+            rewards: one reward function per car.
+            rules: when an episode ends; default: after one lap, or off the road.
+            starts: where episodes begin; default: round robin, as the original.
+            seed: of the random starts.
+            first_car: number of the first of these cars among all cars of a training.
+            total_cars: number of all cars; round-robin starts are dealt out among them.
+        """
+        n_cars = simulator.n_cars
+        self.track = track
+        self.n_cars = n_cars
+        self.rules = rules or RaceRules()
+        self.starts = starts or Starts()
+        self._simulator = simulator
+        self._rewards = list(rewards)
+        self._locator = Locator(track)
+        self._referee = Referee(self.rules, track, n_cars)
+        self._params = {False: RewardParams(track), True: RewardParams(track.reverse())}
+        self._tracks = {False: track, True: track.reverse()}
+        self._seed, self._first_car = seed, first_car
+        self._total_cars = total_cars or n_cars
+        self._trace = Trace(n_cars)
+        self._steps: npt.NDArray[np.int64] = np.zeros(n_cars, dtype=np.int64)
+        self._clock: Floats = np.zeros(n_cars)
+        self._start_time: Floats = np.zeros(n_cars)
+        self._lap_start: Floats = np.zeros(n_cars)
+        self._reversed = np.zeros(n_cars, dtype=bool)
+        self._turn: npt.NDArray[np.int64] = np.zeros(n_cars, dtype=np.int64)
+        self._lap_times: list[list[float]] = [[] for _ in range(n_cars)]
+        self._off_tracks: npt.NDArray[np.int64] = np.zeros(n_cars, dtype=np.int64)
+
+    def reset(self, seed: int | None = None) -> Frames:
+        """Put every car at its first start (``seed``: of a new sequence); return what they see."""
+        if seed is not None:
+            self._seed = seed
+            self._turn[:] = 0
+            self._clock[:] = 0.0
+        self._begin(np.arange(self.n_cars))
+        return self._simulator.frames()
+
+    def step(self, commands: Floats, actions: npt.NDArray[np.float64] | None = None) -> StepResult:
+        """Hold ``commands`` for one control step.
+
+        Args:
+            commands: (N, 2) steering angle, rad, and speed, m/s.
+            actions: (N,) index of the chosen action for the trace; default -1, continuous.
+        """
+        self._simulator.step(commands)
+        self._steps += 1
+        self._clock += CONTROL_DT
+        location = self._locator.locate(self._simulator.poses, self._reversed)
+        status = self._referee.judge(location, self._steps)
+        rewards = self._reward(location, commands)
+        self._note_laps(status)
+        status, put_back = self._forgive(status)
+        ended = status != IN_PROGRESS
+        self._record(location, commands, actions, rewards, status, ended)
+        if put_back.size:
+            self._put_back(put_back, location)
+        observations = self._simulator.frames()
+        truncated = (status == LAP_COMPLETE) | (status == TIME_UP)
+        cars = np.flatnonzero(ended)
+        result = StepResult(
+            observations, rewards, ended & ~truncated, truncated, observations[cars]
+        )
+        if cars.size:
+            result.episodes = [self._finish(car, int(status[car])) for car in cars]
+            self._begin(cars)
+            observations[cars] = self._simulator.frames(cars)
+        return result
+
+    def _reward(self, location: Location, commands: Floats) -> npt.NDArray[np.float64]:
+        poses = self._simulator.poses
+        rows = zip(
+            location.x.tolist(),
+            location.y.tolist(),
+            np.degrees(poses[:, 2]).tolist(),
+            location.along.tolist(),
+            location.lateral.tolist(),
+            self._referee.progress.tolist(),
+            (self._steps + 1).tolist(),
+            commands[:, 1].tolist(),
+            np.degrees(commands[:, 0]).tolist(),
+            location.width.tolist(),
+            location.waypoint.tolist(),
+            location.wheels_on_road.tolist(),
+            self._clock.tolist(),
+            self._reversed.tolist(),
+            self._rewards,
+            strict=True,
+        )
+        return np.array(
+            [
+                reward(
+                    self._params[is_reversed].build(
+                        x=x,
+                        y=y,
+                        heading=heading,
+                        distance_from_center=abs(lateral),
+                        projection_distance=along,
+                        is_left_of_center=lateral > 0.0,
+                        progress=progress,
+                        steps=steps,
+                        speed=speed,
+                        steering_angle=steering_angle,
+                        track_width=width,
+                        waypoint=waypoint,
+                        all_wheels_on_track=wheels == 4,
+                        is_offtrack=wheels == 0,
+                        sim_time=clock,
+                    )
+                )
+                for (
+                    x,
+                    y,
+                    heading,
+                    along,
+                    lateral,
+                    progress,
+                    steps,
+                    speed,
+                    steering_angle,
+                    width,
+                    waypoint,
+                    wheels,
+                    clock,
+                    is_reversed,
+                    reward,
+                ) in rows
+            ]
+        )
+
+    def _note_laps(self, status: npt.NDArray[np.int64]) -> None:
+        """Keep the times of completed laps; only the last lap ends the episode."""
+        for car in np.flatnonzero(status == LAP_COMPLETE):
+            self._lap_times[car].append(float(self._clock[car] - self._lap_start[car]))
+            self._lap_start[car] = self._clock[car]
+            if self._referee.laps[car] < self.rules.laps:
+                status[car] = TIME_UP if self._steps[car] >= self.rules.max_steps else IN_PROGRESS
+
+    def _forgive(
+        self, status: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Count cars that left the road; name those that are put back instead of ending."""
+        failed = (status != IN_PROGRESS) & (status != LAP_COMPLETE) & (status != TIME_UP)
+        self._off_tracks += failed
+        put_back = failed & (self._off_tracks <= self.rules.resets)
+        return np.where(put_back, IN_PROGRESS, status), np.flatnonzero(put_back)
+
+    def _put_back(self, cars: npt.NDArray[np.int64], location: Location) -> None:
+        poses = [
+            self._tracks[bool(self._reversed[car])].pose_at(float(location.along[car]))
+            for car in cars
+        ]
+        self._simulator.place(cars, np.array(poses), np.zeros(len(cars)))
+        self._clock[cars] += self.rules.off_track_penalty
+        self._referee.put_back(cars, self._locator.locate(self._simulator.poses, self._reversed))
+
+    def _begin(self, cars: npt.NDArray[np.int64]) -> None:
+        poses, speeds, along = np.empty((len(cars), 3)), np.empty(len(cars)), np.empty(len(cars))
+        for row, car in enumerate(cars):
+            number = self._first_car + int(car)
+            turn = number + int(self._turn[car]) * self._total_cars
+            rng = np.random.default_rng([self._seed, number, int(self._turn[car])])
+            self._reversed[car] = self.starts.is_reversed(number + int(self._turn[car]))
+            track = self._tracks[bool(self._reversed[car])]
+            poses[row], speeds[row], along[row] = self.starts.pose(track, turn, rng)
+        self._turn[cars] += 1
+        self._simulator.place(cars, poses, speeds)
+        location = self._locator.locate(self._simulator.poses, self._reversed)
+        self._referee.begin(cars, along, location)
+        self._steps[cars] = 0
+        self._off_tracks[cars] = 0
+        self._start_time[cars] = self._lap_start[cars] = self._clock[cars]
+        for car in cars:
+            self._lap_times[car] = []
+        nothing = np.zeros(self.n_cars)
+        self._trace.begin(
+            cars, self._row(location, np.zeros((self.n_cars, 2)), nothing, nothing, PREPARE)
+        )
+
+    def _record(
+        self,
+        location: Location,
+        commands: Floats,
+        actions: npt.NDArray[np.float64] | None,
+        rewards: Floats,
+        status: npt.NDArray[np.int64],
+        ended: npt.NDArray[np.bool_],
+    ) -> None:
+        labels = np.full(self.n_cars, -1.0) if actions is None else actions
+        rows = self._row(location, commands, labels, rewards, status)
+        rows[:, 8] = ended
+        self._trace.append(rows)
+
+    def _row(
+        self,
+        location: Location,
+        commands: Floats,
+        actions: npt.NDArray[np.float64],
+        rewards: Floats,
+        status: npt.NDArray[np.int64] | int,
+    ) -> Floats:
+        """(N, len(TRACE_FIELDS)) what the trace keeps of this step."""
+        rows = np.empty((self.n_cars, self._trace.width))
+        rows[:, 0] = self._steps + 1
+        rows[:, 1], rows[:, 2] = location.x, location.y
+        rows[:, 3] = np.degrees(self._simulator.poses[:, 2])
+        rows[:, 4], rows[:, 5] = np.degrees(commands[:, 0]), commands[:, 1]
+        rows[:, 6], rows[:, 7], rows[:, 8] = actions, rewards, 0.0
+        rows[:, 9] = location.wheels_on_road == 4
+        rows[:, 10] = self._referee.progress
+        rows[:, 11] = location.nearest_waypoint
+        rows[:, 12] = self.track.length
+        rows[:, 13], rows[:, 14] = self._clock, status
+        return rows
+
+    def _finish(self, car: int, status: int) -> Episode:
+        trace = self._trace.take(car)
+        return Episode(
+            car=self._first_car + int(car),
+            status=STATUSES[status],
+            steps=int(self._steps[car]),
+            reward=float(trace[:, 7].sum()),
+            progress=float(np.clip(self._referee.progress[car], 0.0, 100.0)),
+            seconds=float(self._clock[car] - self._start_time[car]),
+            start_time=float(self._start_time[car]),
+            lap_times=tuple(self._lap_times[car]),
+            off_tracks=int(self._off_tracks[car]),
+            trace=trace,
+        )
