@@ -1,0 +1,152 @@
+"""model_metadata.json: what the console accepts is accepted, what it refuses is refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepracer_car.action_space import ContinuousActionSpace, DiscreteActionSpace
+from deepracer_car.errors import ConfigError
+from deepracer_car.model_metadata import (
+    CAMERA_SENSORS,
+    NEURAL_NETWORKS,
+    OTHER_SENSORS,
+    VERSIONS,
+    ModelMetadata,
+)
+
+DISCRETE: dict[str, Any] = {
+    "action_space": [
+        {"steering_angle": a, "speed": 0.6, "index": i} for i, a in enumerate((-30, -15, 0, 15, 30))
+    ],
+    "sensor": ["FRONT_FACING_CAMERA"],
+    "neural_network": "DEEP_CONVOLUTIONAL_NETWORK_SHALLOW",
+    "training_algorithm": "clipped_ppo",
+    "action_space_type": "discrete",
+    "version": "5",
+}
+CONTINUOUS: dict[str, Any] = {
+    **DISCRETE,
+    "action_space": {
+        "steering_angle": {"high": 30.0, "low": -30.0},
+        "speed": {"high": 2.0, "low": 1.0},
+    },
+    "action_space_type": "continuous",
+}
+
+
+@pytest.mark.parametrize("content", [DISCRETE, CONTINUOUS])
+def test_a_full_file_is_read_and_written_unchanged(content: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "model_metadata.json"
+    path.write_text(json.dumps(content))
+    metadata = ModelMetadata.load(path)
+    assert metadata.to_json() == content
+    metadata.save(path)
+    assert ModelMetadata.load(path) == metadata
+    assert json.loads(path.read_text()) == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_kind_of_space_follows_its_form() -> None:
+    discrete = ModelMetadata.from_json({"action_space": DISCRETE["action_space"]})
+    continuous = ModelMetadata.from_json({"action_space": CONTINUOUS["action_space"]})
+    assert isinstance(discrete.action_space, DiscreteActionSpace)
+    assert isinstance(continuous.action_space, ContinuousActionSpace)
+    assert (discrete.action_space_type, continuous.action_space_type) == ("discrete", "continuous")
+
+
+def test_absent_keys_mean_what_the_original_means() -> None:
+    oldest = ModelMetadata.from_json({"action_space": DISCRETE["action_space"]})
+    assert (oldest.sensor, oldest.version) == (("observation",), "1")
+    assert (oldest.neural_network, oldest.training_algorithm) == (None, "clipped_ppo")
+    newer = ModelMetadata.from_json(
+        {"action_space": DISCRETE["action_space"], "sensor": ["FRONT_FACING_CAMERA"]}
+    )
+    assert newer.version == "2"
+
+
+@given(
+    st.sampled_from(CAMERA_SENSORS),
+    st.sampled_from((None, *NEURAL_NETWORKS)),
+    st.sampled_from(VERSIONS),
+)
+def test_every_allowed_value_survives_the_file(
+    sensor: str, network: str | None, version: str
+) -> None:
+    space = DiscreteActionSpace.from_granularity(30, 5, 1, 2)
+    metadata = ModelMetadata(space, (sensor,), network, "clipped_ppo", version)
+    assert ModelMetadata.from_json(json.loads(json.dumps(metadata.to_json()))) == metadata
+
+
+@given(st.sampled_from(sorted(DISCRETE)), st.integers(0, 30), st.sampled_from("xz_"))
+def test_any_one_misspelt_key_is_rejected_and_named(key: str, at: int, letter: str) -> None:
+    at = min(at, len(key))
+    misspelt = key[:at] + letter + key[at:]
+    content = {misspelt if k == key else k: v for k, v in DISCRETE.items()}
+    with pytest.raises(ConfigError) as caught:
+        ModelMetadata.from_json(content)
+    assert f"unknown key '{misspelt}'" in str(caught.value)
+    assert f"Did you mean '{key}'?" in str(caught.value)
+
+
+@pytest.mark.parametrize("sensor", OTHER_SENSORS)
+def test_sensors_of_the_format_that_are_not_simulated_are_refused_by_name(sensor: str) -> None:
+    for names in ([sensor], ["FRONT_FACING_CAMERA", sensor]):
+        with pytest.raises(ConfigError, match=f"{sensor} is not simulated by this version"):
+            ModelMetadata.from_json({**DISCRETE, "sensor": names})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sensor": "FRONT_FACING_CAMERA"}, "a list of names"),
+        ({"sensor": []}, "a list of names"),
+        ({"sensor": ["FRONT_FACING_CAMRA"]}, "Did you mean 'FRONT_FACING_CAMERA'"),
+        ({"sensor": ["FRONT_FACING_CAMERA"] * 2}, "exactly one camera"),
+        ({"neural_network": "DEEP"}, "neural_network: 'DEEP' given"),
+        ({"training_algorithm": "ppo"}, "training_algorithm: 'ppo' given"),
+        ({"training_algorithm": "sac"}, "sac given with a discrete action_space"),
+        ({"action_space_type": "continuous"}, "but action_space holds a list of actions"),
+        ({"action_space_type": 3}, "action_space_type: 3 given"),
+        ({"version": "7"}, "version: '7' given"),
+        ({"version": True}, "version: True given"),
+        ({"action_space": DISCRETE["action_space"][:1]}, "2 to 30 are allowed"),
+    ],
+)
+def test_values_that_cannot_be_used_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ModelMetadata.from_json({**DISCRETE, **change})
+
+
+def test_sac_needs_a_continuous_space_and_a_number_is_a_version_too() -> None:
+    content = {**CONTINUOUS, "training_algorithm": "sac", "version": 4}
+    metadata = ModelMetadata.from_json(content)
+    assert (metadata.training_algorithm, metadata.version) == ("sac", "4")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "list given, an object"),
+        ("[" * 100_000, "is not valid JSON"),
+        ("{}", "'action_space' is missing"),
+        ("\udcff", "is not valid JSON"),
+    ],
+)
+def test_broken_files_are_refused_with_their_name(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "model_metadata.json"
+    path.write_text(text, errors="surrogateescape")
+    with pytest.raises(ConfigError, match=message) as caught:
+        ModelMetadata.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.json: cannot be read: No such file"):
+        ModelMetadata.load(tmp_path / "none.json")
