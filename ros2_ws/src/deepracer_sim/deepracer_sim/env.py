@@ -1,0 +1,160 @@
+"""`DeepRacer-v0`: one car as a Gymnasium environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+
+from deepracer_car.action_space import (
+    ActionSpace,
+    DiscreteActionSpace,
+    action_space_from_metadata,
+)
+from deepracer_car.errors import ConfigError
+from deepracer_car.spec import CONTROL_HZ
+from deepracer_sim.embedded import EmbeddedSimulator
+from deepracer_sim.reward import RewardFunction
+from deepracer_sim.rules import RaceRules
+from deepracer_sim.spaces import answer_space, observation_space
+from deepracer_sim.starts import Starts
+from deepracer_sim.task import RacingTask
+from deepracer_sim.top_view import TopView
+from deepracer_sim.track import Track
+from deepracer_sim.track_library import load_track
+
+Observation = npt.NDArray[np.uint8]
+ENV_ID = "DeepRacer-v0"
+
+
+def register() -> None:
+    """Make `DeepRacer-v0` known to Gymnasium; called by its plugin entry point."""
+    if ENV_ID not in gymnasium.registry:
+        gymnasium.register(ENV_ID, entry_point="deepracer_sim.env:DeepRacerEnv")
+
+
+class DeepRacerEnv(gymnasium.Env[Observation, Any]):
+    """A 1/18 scale car that learns to drive round a track from its camera alone.
+
+    ## Observation Space
+
+    ``Box(0, 255, (1, 120, 160), uint8)``: one grey frame, rows from top to bottom, of a pinhole
+    camera 0.127 m above the road that looks 15 degrees down and 64.7 degrees wide.
+
+    ## Action Space
+
+    Discrete: ``Discrete(n)``, the position in the list of actions. Continuous: ``Box(-1, 1, (2,))``,
+    steering angle and speed, mapped linearly to their ranges. Either way a decision is a steering
+    angle (positive to the left, at most 30 degrees) and a speed (0.1 to 4 m/s), held for one step.
+
+    ## Transition Dynamics
+
+    One step is 1/15 s of simulated time: ten sub-steps of a dynamic bicycle model with saturating
+    tyres (friction 0.5), 0.05 s steering lag and 0.12 s speed lag. The wheels top out at 3.6 m/s.
+
+    ## Reward
+
+    What ``reward_function(params)`` returns after the car has moved. ``params`` is the dictionary
+    every DeepRacer reward function gets; the reference is docs/reward-reference.md.
+
+    ## Starting State
+
+    At rest on the centre line; each episode 5 % of the lap further than the one before, or as
+    ``starts`` says.
+
+    ## Episode End
+
+    *Terminated*: no wheel centre is between the borders (``off_track``), 15 steps without movement
+    (``immobilized``) or with falling progress (``reversed``). *Truncated*: the lap, or the last of
+    ``laps``, is complete (``lap_complete``), or ``max_steps`` are driven (``time_up``). The word
+    stands in ``info["episode_status"]``.
+
+    ## Info
+
+    ``progress`` (percent of the lap), ``speed`` (measured, m/s), ``pose`` (x, y in metres, yaw in
+    radians), ``episode_status``; at the end of an episode also ``episode_trace``, a `dict` of columns.
+
+    ## Arguments
+
+    * ``track``: name of a built-in or imported track, path of a track file, or a `Track`.
+    * ``direction``: ``"cw"``, ``"ccw"`` or None, as the track is drawn.
+    * ``reward_function``: a callable, the path of a Python file, or its text; default: progress.
+    * ``action_space``: an action space, or the ``action_space`` of a ``model_metadata.json``.
+    * ``rules``, ``starts``: `RaceRules` and `Starts`.
+    * ``render_mode``: ``"rgb_array"`` shows the track from above with the car.
+
+    ## Version History
+
+    * v0: first version.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": CONTROL_HZ}
+
+    def __init__(
+        self,
+        track: str | Track = "reinvent_base",
+        reward_function: Callable[[dict[str, Any]], float] | str | PathLike[str] | None = None,
+        action_space: ActionSpace | Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        direction: Literal["cw", "ccw"] | None = None,
+        rules: RaceRules | None = None,
+        starts: Starts | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        """Build the environment; see the class for the arguments."""
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ConfigError(
+                f"render_mode is {render_mode!r}; allowed are None and 'rgb_array'."
+            )
+        track = load_track(track) if isinstance(track, str) else track
+        self.track = track.driven(direction)
+        self.decoder = _as_action_space(action_space)
+        self.action_space = answer_space(self.decoder)
+        self.observation_space = observation_space()
+        self.render_mode = render_mode
+        self._simulator = EmbeddedSimulator(self.track)
+        self._task = RacingTask(
+            self._simulator,
+            self.track,
+            _as_reward_function(reward_function).instances(1),
+            rules=rules,
+            starts=starts,
+        )
+        self._view: TopView | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start the next episode; ``seed`` starts a new sequence of episodes."""
+        super().reset(seed=seed)
+        observation = self._task.reset(seed)[0]
+        return observation, self._info("prepare")
+
+    def step(
+        self, action: Any
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Hold ``action`` for 1/15 s."""
+        raw = np.asarray(action)[np.newaxis]
+        discrete = isinstance(self.decoder, DiscreteActionSpace)
+        result = self._task.step(
+            self.decoder.decode(raw), raw.astype(np.float64) if discrete else None
+        )
+        terminated, truncated = bool(result.terminated[0]), bool(result.truncated[0])
+        observation, info = result.observations[0], self._info("in_progress")
+        return observation, float(result.rewards[0]), terminated, truncated, info
+
+    def render(self) -> npt.NDArray[np.uint8] | None:  # type: ignore[override]
+        """Return the track from above with the car, (rows, columns, 3) uint8."""
+        return None
+
+    def _info(self, status: str) -> dict[str, Any]:
+        return {"episode_status": status}
+
+
+def _as_action_space(given: Any) -> ActionSpace:
+    return given
