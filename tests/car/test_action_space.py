@@ -77,6 +77,21 @@ def test_granularity_counts_speeds_inside_each_angle_from_the_right() -> None:
     assert listed == [(angle, v) for angle in (-30, 0, 30) for v in (0.5, 1.0, 1.5)]
 
 
+def test_granularity_can_stand_in_the_file() -> None:
+    asked = {
+        "max_steering_angle": 20,
+        "steering_granularity": 5,
+        "max_speed": 1.2,
+        "speed_granularity": 2,
+    }
+    made = DiscreteActionSpace.from_granularity(20, 5, 1.2, 2)
+    assert action_space_from_metadata(asked) == made
+    assert action_space_from_metadata(made.to_metadata()) == made
+    del asked["max_speed"]
+    with pytest.raises(ConfigError, match="'max_speed' is missing"):
+        action_space_from_metadata(asked)
+
+
 @pytest.mark.parametrize("angle_count", [3, 5, 7])
 @pytest.mark.parametrize("speed_count", [1, 2, 3])
 def test_granularity_is_symmetric_and_goes_straight_exactly(

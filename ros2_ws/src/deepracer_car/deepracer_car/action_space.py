@@ -23,6 +23,13 @@ MAX_ACTIONS = 30
 STEERING_GRANULARITIES = (3, 5, 7)
 SPEED_GRANULARITIES = (1, 2, 3)
 
+_GRANULARITY_KEYS = (
+    "max_steering_angle",
+    "steering_granularity",
+    "max_speed",
+    "speed_granularity",
+)
+
 _CAR = CarSpec()
 _MAX_DEGREES = degrees(_CAR.max_steering_angle)
 _ROUNDING = 1e-9
@@ -220,19 +227,26 @@ ActionSpace = Union[DiscreteActionSpace, ContinuousActionSpace]
 
 
 def action_space_from_metadata(value: Any) -> ActionSpace:
-    """Read ``action_space`` of ``model_metadata.json``: a list is discrete, an object continuous.
+    """Read ``action_space`` of ``model_metadata.json`` in any of its three forms.
+
+    A list of actions is discrete, an object with ranges continuous. An object with
+    ``max_steering_angle``, ``steering_granularity``, ``max_speed`` and ``speed_granularity``, what
+    the console asks for, is the discrete list made from them.
 
     Raises:
-        ConfigError: the value is neither, or what is in it cannot be used.
+        ConfigError: the value is none of these, or what is in it cannot be used.
     """
-    if isinstance(value, Mapping):
-        return ContinuousActionSpace.from_metadata(value)
     if isinstance(value, (list, tuple)):
         return DiscreteActionSpace.from_metadata(value)
-    raise ConfigError(
-        f"action_space: {value!r} given; a list of actions (discrete) or an object with "
-        "steering_angle and speed ranges (continuous) is allowed"
-    )
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"action_space: {value!r} given; a list of actions (discrete) or an object with "
+            "steering_angle and speed ranges (continuous) is allowed"
+        )
+    if any(key in _GRANULARITY_KEYS for key in value):
+        _check_keys("action_space", value, required=_GRANULARITY_KEYS)
+        return DiscreteActionSpace.from_granularity(**value)
+    return ContinuousActionSpace.from_metadata(value)
 
 
 def _read_action(where: str, entry: Any) -> Action:

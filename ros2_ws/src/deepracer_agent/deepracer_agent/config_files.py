@@ -1,0 +1,206 @@
+"""Reading settings strictly: YAML and JSON with no key twice, and errors people can act on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+)
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from deepracer_car.errors import ConfigError, did_you_mean
+
+_KINDS: dict[Any, str] = {
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    type(None): "null",
+}
+
+
+def read_yaml(text: str, source: str) -> dict[str, Any]:
+    """Parse a YAML mapping; an empty text is an empty mapping.
+
+    Raises:
+        ConfigError: the text is no YAML, no mapping, or gives one key twice.
+    """
+    try:
+        content = yaml.load(text, Loader=_StrictLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{source}: is not valid YAML: {error}") from None
+    if content is None:
+        return {}
+    return _mapping(content, source)
+
+
+def read_json(text: str, source: str) -> dict[str, Any]:
+    """Parse a JSON object.
+
+    Raises:
+        ConfigError: the text is no JSON, no object, or gives one key twice.
+    """
+    try:
+        return _mapping(json.loads(text, object_pairs_hook=_unique_pairs), source)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{source}: is not valid JSON: {error}") from None
+
+
+def read_value(text: str) -> Any:
+    """Read one value as a YAML file would: numbers, true, false, null, lists; all else is text."""
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
+    except yaml.YAMLError:
+        return text
+
+
+def read_text(path: Path) -> str:
+    """Read a text file.
+
+    Raises:
+        ConfigError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text: {error.reason}") from None
+
+
+def explain(
+    error: ValidationError, model: type[BaseModel], source_of: Callable[[str], str]
+) -> ConfigError:
+    """Turn what pydantic found into lines of: where, what was given, what is allowed.
+
+    Args:
+        error: raised by ``model``.
+        model: the schema.
+        source_of: names the file or option that gave a dotted key.
+    """
+    lines = {}
+    for item in error.errors(include_url=False):
+        keys = _keys(model, item["loc"])
+        key = ".".join(keys)
+        lines[key] = f"{source_of(key)}: {_line(model, keys, item)}"
+    return ConfigError("\n".join(lines.values()))
+
+
+def describe(field: FieldInfo) -> str:
+    """Say in words what a setting may be: its kind and its range."""
+    return _with_limits(_kind(field.annotation), field.metadata)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML that refuses a key given twice and takes 1e-3 for a number, as people do."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            key = str(key_node.value)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key '{key}' is given twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"the key '{key}' is given twice")
+        content[key] = value
+    return content
+
+
+def _mapping(content: Any, source: str) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise ConfigError(f"{source}: {type(content).__name__} given, keys with values are allowed")
+    for key in content:
+        if not isinstance(key, str):
+            raise ConfigError(f"{source}: the key {key!r} is not text")
+    return content
+
+
+def _kind(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _with_limits(_kind(arguments[0]), arguments[1:])
+    if origin in (Union, UnionType):
+        return " or ".join(map(_kind, arguments))
+    if origin is Literal:
+        return " or ".join(map(str, arguments))
+    return _KINDS.get(annotation, "a block of keys")
+
+
+def _with_limits(kind: str, metadata: Iterable[Any]) -> str:
+    limits = [limit for item in metadata for limit in getattr(item, "metadata", [item])]
+    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    bounds = {name: getattr(x, name) for x in limits for name in words if hasattr(x, name)}
+    if bounds.keys() == {"ge", "le"}:
+        return f"{kind}, {bounds['ge']} to {bounds['le']}"
+    return ", ".join([kind, *(f"{words[name]} {bound}" for name, bound in bounds.items())])
+
+
+def _schema_at(model: type[BaseModel], keys: Sequence[str]) -> type[BaseModel] | None:
+    """The block of settings at a dotted key; None where there is a value or nothing."""
+    for key in keys:
+        if key not in model.model_fields:
+            return None
+        annotation = model.model_fields[key].annotation
+        kinds = (annotation, *get_args(annotation))
+        inner = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        if not inner:
+            return None
+        model = inner[0]
+    return model
+
+
+def _keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    """Where an error is, without the branch names that pydantic adds inside a union."""
+    keys: list[str] = []
+    for part in map(str, location):
+        if _schema_at(model, keys) is None:
+            break
+        keys.append(part)
+    return keys
+
+
+def _line(model: type[BaseModel], keys: Sequence[str], item: ErrorDetails) -> str:
+    key = ".".join(keys)
+    if item["type"] == "missing":
+        return f"'{key}' is missing"
+    schema = _schema_at(model, keys[:-1]) or model
+    if item["type"] == "extra_forbidden":
+        allowed = list(schema.model_fields)
+        hint = did_you_mean(keys[-1], allowed)
+        return f"unknown key '{key}'; allowed are {', '.join(allowed)}.{hint}"
+    given = item["input"]
+    if item["type"] == "value_error":
+        reason = str(item["ctx"]["error"])
+        if isinstance(given, (dict, BaseModel)):  # the values are good, but not together
+            return f"{key}: {reason}" if key else reason
+    else:
+        reason = f"{describe(schema.model_fields[keys[-1]])} is allowed" if keys else item["msg"]
+    hint = did_you_mean(given, re.findall(r"[\w-]+", reason)) if isinstance(given, str) else ""
+    return f"{key}: {given!r} given, {reason}{'.' if hint else ''}{hint}"
