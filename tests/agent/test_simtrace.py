@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -118,12 +117,20 @@ def test_resuming_where_traces_were_deleted(run: RunDirectory, episode: MakeEpis
     assert episodes_in(run.traces / "1-iteration.csv") == [6]
 
 
+def test_resuming_after_a_power_cut_emptied_a_file(run: RunDirectory, episode: MakeEpisode) -> None:
+    TraceWriter(run, 4).add([episode(n) for n in range(6)])
+    for content in ("", HEADER[:10], HEADER):
+        (run.traces / "1-iteration.csv").write_text(content)
+        TraceWriter(run, 4, episodes_done=6).add([episode(6)])
+        assert episodes_in(run.traces / "1-iteration.csv") == [6]
+
+
 def test_evaluations_have_folders_of_their_own(run: RunDirectory, episode: MakeEpisode) -> None:
-    moment = datetime(2026, 1, 2, 3, 4, 5)
     laps = [episode(n, status="lap_complete") for n in range(3)]
-    first = write_evaluation_trace(run, moment, laps)
-    second = write_evaluation_trace(run, moment, laps[:1])
-    assert first == run.path / "evaluation-20260102030405" / "evaluation-simtrace/0-iteration.csv"
-    assert second.parents[1].name == "evaluation-20260102030406"
-    assert episodes_in(first) == [0, 1, 2]
-    assert episodes_in(second) == [0]
+    stamps = [run.new_evaluation() for _ in range(3)]
+    assert len(set(stamps)) == 3
+    assert all(len(stamp) == 14 and stamp.isdigit() for stamp in stamps)
+    for stamp, drives in zip(stamps, (laps, laps[:1], []), strict=True):
+        path = write_evaluation_trace(run, stamp, drives)
+        assert path == run.path / f"evaluation-{stamp}" / "evaluation-simtrace/0-iteration.csv"
+        assert episodes_in(path) == list(range(len(drives)))

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Literal
 
@@ -238,6 +238,22 @@ class RunDirectory:
         """
         status.updated = datetime.now(timezone.utc)
         write_file(self.path / "status.json", status.model_dump_json(indent=2) + "\n")
+
+    def new_evaluation(self) -> str:
+        """Make a folder ``evaluation-<stamp>`` and return the stamp: 14 digits of local time.
+
+        Raises:
+            RunError: the disk refuses.
+        """
+        moment = datetime.now()
+        while True:
+            stamp = f"{moment:%Y%m%d%H%M%S}"
+            with reported("store the evaluation in", self.path):
+                try:
+                    (self.path / f"evaluation-{stamp}").mkdir()
+                    return stamp
+                except FileExistsError:
+                    moment += timedelta(seconds=1)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -79,19 +78,21 @@ class TraceWriter:
                 path.unlink()
         path = self._path(iteration)
         if filled and path.exists():
-            lines = path.read_bytes().splitlines(keepends=True)
-            kept = [line for line in lines[1:] if _belongs_before(self.episodes, line)]
+            header, *rows = path.read_bytes().splitlines(keepends=True) or [b""]
+            kept = [row for row in rows if _belongs_before(self.episodes, row)]
             with path.open("r+b") as file:
-                file.truncate(len(lines[0]) + sum(map(len, kept)))
+                file.truncate(len(header) + sum(map(len, kept)))
+            if header != HEADER.encode():
+                path.unlink()
 
 
-def write_evaluation_trace(run: RunDirectory, moment: datetime, laps: Sequence[Episode]) -> Path:
-    """Write ``evaluation-<14 digits>/evaluation-simtrace/0-iteration.csv``.
+def write_evaluation_trace(run: RunDirectory, stamp: str, drives: Sequence[Episode]) -> Path:
+    """Write ``evaluation-<stamp>/evaluation-simtrace/0-iteration.csv``.
 
     Args:
         run: the run.
-        moment: names the folder; a second later each time that it is taken.
-        laps: the laps, or longer drives, in the order driven.
+        stamp: 14 digits, see `RunDirectory.new_evaluation`.
+        drives: in the order driven.
 
     Returns:
         the file.
@@ -99,12 +100,10 @@ def write_evaluation_trace(run: RunDirectory, moment: datetime, laps: Sequence[E
     Raises:
         RunError: the disk is full or refuses.
     """
-    while (folder := run.path / f"evaluation-{moment:%Y%m%d%H%M%S}").exists():
-        moment += timedelta(seconds=1)
-    path = folder / "evaluation-simtrace" / "0-iteration.csv"
+    path = run.path / f"evaluation-{stamp}" / "evaluation-simtrace" / "0-iteration.csv"
     with reported("write", path):
-        path.parent.mkdir(parents=True)
-    write_file(path, HEADER.encode() + format_rows(laps, 0))
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, HEADER.encode() + format_rows(drives, 0))
     return path
 
 
