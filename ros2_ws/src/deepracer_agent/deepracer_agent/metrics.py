@@ -1,0 +1,171 @@
+"""The course of a training: one JSON line per update and per evaluation.
+
+The console, the plot and whoever else follows a run read this file while it grows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deepracer_agent.runs import reported, write_file
+from deepracer_car.errors import RunError
+from deepracer_sim.episode import Episode
+
+
+@dataclass(frozen=True)
+class Update:
+    """One pass of learning, and the episodes that ended since the one before.
+
+    Attributes:
+        update: counts from 1.
+        steps: environment steps so far.
+        seconds: time spent training so far, s.
+        episodes: ended so far.
+        rewards, progress, statuses: of each episode that ended since the last update; progress in
+            percent, statuses as in `deepracer_sim.episode.STATUSES`.
+        learning: losses and the like, by name.
+    """
+
+    update: int
+    steps: int
+    seconds: float
+    episodes: int
+    rewards: tuple[float, ...] = ()
+    progress: tuple[float, ...] = ()
+    statuses: tuple[str, ...] = ()
+    learning: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Drives of the greedy policy.
+
+    Attributes:
+        update, steps, seconds, episodes: when, as in `Update`.
+        rewards, progress, statuses: of each drive.
+        lap_times: of each drive, seconds of each completed lap.
+        off_tracks: of each drive, times it left the road.
+    """
+
+    update: int
+    steps: int
+    seconds: float
+    episodes: int
+    rewards: tuple[float, ...] = ()
+    progress: tuple[float, ...] = ()
+    statuses: tuple[str, ...] = ()
+    lap_times: tuple[tuple[float, ...], ...] = ()
+    off_tracks: tuple[int, ...] = ()
+
+
+class MetricsLog:
+    """Appends to ``metrics.jsonl``; every line is handed to the operating system at once.
+
+    Args:
+        path: the file.
+        steps_done: environment steps at the checkpoint that training goes on from. Lines after
+            it are cut off, and so is a line torn by a kill.
+
+    Raises:
+        RunError: the file is damaged, or the disk is full or refuses.
+    """
+
+    def __init__(self, path: Path, steps_done: int = 0) -> None:
+        self.path = path
+        kept = [line for line, record in _lines(path) if record["steps"] <= steps_done]
+        write_file(path, "".join(f"{line}\n" for line in kept))
+
+    def update(
+        self,
+        update: int,
+        steps: int,
+        seconds: float,
+        episodes: int,
+        ended: Sequence[Episode],
+        learning: Mapping[str, float],
+    ) -> None:
+        """Append an `Update`; ``ended`` are the episodes that ended since the last one.
+
+        Raises:
+            RunError: the disk is full or refuses.
+        """
+        finite = {name: float(value) for name, value in learning.items() if math.isfinite(value)}
+        self._append(Update(update, steps, seconds, episodes, *_results(ended), finite))
+
+    def evaluation(
+        self, update: int, steps: int, seconds: float, episodes: int, drives: Sequence[Episode]
+    ) -> None:
+        """Append an `Evaluation`.
+
+        Raises:
+            RunError: the disk is full or refuses.
+        """
+        laps = tuple(tuple(round(time, 4) for time in drive.lap_times) for drive in drives)
+        off_tracks = tuple(drive.off_tracks for drive in drives)
+        self._append(
+            Evaluation(update, steps, seconds, episodes, *_results(drives), laps, off_tracks)
+        )
+
+    def _append(self, entry: Update | Evaluation) -> None:
+        record = {"kind": type(entry).__name__.lower(), **dataclasses.asdict(entry)}
+        record["seconds"] = round(entry.seconds, 3)
+        line = json.dumps(record, separators=(",", ":"), allow_nan=False)
+        with reported("write", self.path), self.path.open("a") as file:
+            file.write(line + "\n")
+
+
+def read_metrics(path: Path) -> tuple[list[Update], list[Evaluation]]:
+    """Read what has been written so far; a last line that is not complete yet is left out.
+
+    Raises:
+        RunError: another line is damaged.
+    """
+    updates, evaluations = [], []
+    for _, record in _lines(path):
+        kind = record.pop("kind", None)
+        if kind == "update":
+            updates.append(_entry(Update, record))
+        elif kind == "evaluation":
+            evaluations.append(_entry(Evaluation, record))
+    return updates, evaluations
+
+
+def _entry(kind: Any, record: dict[str, Any]) -> Any:
+    """Build ``kind``, ignoring what a later version may have added."""
+    names = {f.name for f in dataclasses.fields(kind)}
+    values = {name: value for name, value in record.items() if name in names}
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return kind(**{**values, **lists})
+
+
+def _results(
+    drives: Sequence[Episode],
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...]]:
+    return (
+        tuple(round(drive.reward, 6) for drive in drives),
+        tuple(round(drive.progress, 3) for drive in drives),
+        tuple(drive.status for drive in drives),
+    )
+
+
+def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each complete line and what it says; an absent file has none."""
+    with reported("read", path):
+        text = path.read_text(errors="replace") if path.exists() else ""
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
+        try:
+            record = json.loads(line)
+            if not isinstance(record["steps"], int):
+                raise TypeError
+        except (ValueError, KeyError, TypeError):
+            raise RunError(
+                f"{path}, line {number} is damaged: {line[:60]!r}. Delete that line to go on; "
+                "only the plot needs it."
+            ) from None
+        yield line, record
