@@ -13,9 +13,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from deepracer_car.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
@@ -29,14 +28,18 @@ def under_torchrun() -> bool:
     return "WORLD_SIZE" in os.environ and "RANK" in os.environ
 
 
-def start_ranks(count: int, command: Sequence[str]) -> list[subprocess.Popen[bytes]]:
+def start_ranks(count: int, command: Sequence[str], log: Path) -> list[subprocess.Popen[bytes]]:
     """Make this process rank 0 of ``count`` and start the others with ``command`` on this machine.
 
     The others are started before torch is imported here, so that all import it at the same time.
+
+    Args:
+        count: number of ranks, this process included.
+        command: arguments of the Python interpreter.
+        log: file for whatever the others print.
     """
-    if count < 1:
-        raise ConfigError(f"ranks is {count}; at least 1 process is needed.")
-    # Freed frames stay in the process instead of going back to the kernel page by page.
+    if count == 1:
+        return []
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -44,25 +47,50 @@ def start_ranks(count: int, command: Sequence[str]) -> list[subprocess.Popen[byt
     if sys.platform == "linux":
         shared["GLOO_SOCKET_IFNAME"] = "lo"
     os.environ.update(shared, RANK="0")
-    return [
-        subprocess.Popen(
-            [sys.executable, *command], env={**os.environ, "RANK": str(rank)}, start_new_session=True
-        )
-        for rank in range(1, count)
-    ]
+    with log.open("ab") as output:
+        return [
+            subprocess.Popen(
+                [sys.executable, *command],
+                env={**os.environ, "RANK": str(rank)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for rank 0, which tells the others
+            )
+            for rank in range(1, count)
+        ]
+
+
+def stop_ranks(processes: Sequence[subprocess.Popen[bytes]], patience: float = 5.0) -> None:
+    """Wait for the other ranks to end, at most ``patience`` seconds, and stop being rank 0."""
+    for process in processes:
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if processes:
+        for name in ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT", "GLOO_SOCKET_IFNAME"):
+            os.environ.pop(name, None)
 
 
 class Ranks:
     """The group of processes that learn together; alone, every operation is trivial."""
 
-    def __init__(self) -> None:
-        """Join the group named by the environment; alone if it names none."""
-        self.rank = int(os.environ.get("RANK", "0"))
-        self.size = int(os.environ.get("WORLD_SIZE", "1"))
-        if self.size > 1:
-            import torch.distributed as dist
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        """Be number ``rank`` of ``size``; see `join`."""
+        self.rank = rank
+        self.size = size
 
-            dist.init_process_group("gloo", timeout=TIMEOUT)
+    @classmethod
+    def join(cls) -> Ranks:
+        """Join the group that the environment names; alone if it names none."""
+        if not under_torchrun():
+            return cls()
+        import torch.distributed as dist
+
+        dist.init_process_group("gloo", timeout=TIMEOUT)
+        return cls(dist.get_rank(), dist.get_world_size())
 
     @property
     def first(self) -> bool:

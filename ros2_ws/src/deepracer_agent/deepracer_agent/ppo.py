@@ -30,6 +30,7 @@ from torch.nn import functional
 from deepracer_agent.distributed import Ranks
 from deepracer_agent.rollout_buffer import EpisodicRolloutBuffer
 from deepracer_agent.vec_env import episodes_in
+from deepracer_sim.episode import Episode
 
 MIN_STEPS = 8
 """Steps per car below which a rollout is not worth an update, however short the episodes are."""
@@ -57,7 +58,6 @@ class RacingPPO(PPO):
     """Clipped PPO for `RacingVecEnv`; see the module."""
 
     rollout_buffer: EpisodicRolloutBuffer
-    """``num_timesteps`` counts the steps of all ranks, known exactly after each rollout."""
 
     def __init__(
         self,
@@ -88,17 +88,26 @@ class RacingPPO(PPO):
         self.scale_rewards = scale_rewards
         self.return_statistics = RunningMeanStd(shape=())
         self._discounted = np.zeros(env.num_envs)
+        self._returns: list[np.ndarray] = []
+        self._truncations: list[tuple[int, int, np.ndarray]] = []
         super().__init__(policy, env, rollout_buffer_class=EpisodicRolloutBuffer, **ppo)
 
+    def _setup_model(self) -> None:
+        """Build networks and buffer; alone until `join`."""
+        super()._setup_model()
+        self.policy.to(memory_format=torch.channels_last)
+        self.join(Ranks())
+
     def join(self, ranks: Ranks) -> None:
-        """Learn together with the other ranks: start from rank 0's weights."""
+        """Learn together with the other ranks, from rank 0's weights on."""
         self._ranks = ranks
-        parameters = [p for p in self.policy.parameters() if p.requires_grad]
-        with torch.no_grad():
-            for tensor in self.policy.state_dict().values():
-                tensor.mul_(float(ranks.first))
-                ranks.sum(tensor)
+        if ranks.size > 1:
+            with torch.no_grad():
+                for tensor in self.policy.state_dict().values():
+                    tensor.mul_(float(ranks.first))
+                    ranks.sum(tensor)
         # All gradients are views of one tensor: averaged, clipped and cleared by one call each.
+        parameters = [p for p in self.policy.parameters() if p.requires_grad]
         self._gradient = torch.zeros(sum(p.numel() for p in parameters), device=self.device)
         start = 0
         for parameter in parameters:
@@ -108,6 +117,15 @@ class RacingPPO(PPO):
             )
             start = end
 
+    def begin(self) -> None:
+        """Put the cars at their starts and make ready for `drive`; `learn` does so by itself."""
+        self._setup_learn(0, None, reset_num_timesteps=False)
+
+    def go_to(self, steps: int, schedule_steps: int) -> None:
+        """Set the steps of all ranks together; schedules end after ``schedule_steps``."""
+        self.num_timesteps = steps
+        self._current_progress_remaining = max(0.0, 1.0 - steps / schedule_steps)
+
     def collect_rollouts(  # type: ignore[override]
         self,
         env: VecEnv,
@@ -115,45 +133,57 @@ class RacingPPO(PPO):
         rollout_buffer: EpisodicRolloutBuffer,
         n_rollout_steps: int,
     ) -> bool:
-        """Drive until enough episodes have ended, at most ``n_rollout_steps`` steps per car."""
-        assert self._last_obs is not None
-        self.policy.set_training_mode(False)
-        rollout_buffer.reset()
+        """Drive one rollout and share it, as SB3's `learn` asks for."""
         callback.on_rollout_start()
-        before, episodes, steps = self.num_timesteps, 0, 0
-        returns, truncations = [], []
-        while steps < n_rollout_steps and (
-            episodes < self.episodes_per_update or steps < MIN_STEPS
+        going_on = self.drive(callback) is not None
+        if going_on:
+            self.share_rollout()
+            callback.on_rollout_end()
+        return going_on
+
+    def drive(self, callback: BaseCallback | None = None) -> list[Episode] | None:
+        """Drive this rank's cars until enough episodes have ended, at most ``n_steps`` steps.
+
+        Returns:
+            the episodes that ended, or None if ``callback`` stopped the training.
+        """
+        buffer, env = self.rollout_buffer, self.env
+        assert self._last_obs is not None and env is not None
+        self.policy.set_training_mode(False)
+        buffer.reset()
+        self._truncations.clear()
+        self._returns.clear()
+        episodes: list[Episode] = []
+        while buffer.pos < self.n_steps and (
+            len(episodes) < self.episodes_per_update or buffer.pos < MIN_STEPS
         ):
             with torch.inference_mode():
-                actions, values, log_probs = self._act(torch.as_tensor(self._last_obs))
-            raw = actions.numpy()
-            clipped = np.clip(raw, -1.0, 1.0) if isinstance(self.action_space, spaces.Box) else raw
-            observations, rewards, dones, infos = env.step(clipped)
-            self.num_timesteps += env.num_envs
-            callback.update_locals(locals())
-            if not callback.on_step():
-                return False
-            episodes += len(episodes_in(infos))
+                actions, values, log_probs = self._act(self._tensor(self._last_obs))
+            raw = actions.cpu().numpy()
+            answer = np.clip(raw, -1.0, 1.0) if isinstance(self.action_space, spaces.Box) else raw
+            observations, rewards, dones, infos = env.step(answer)
+            if callback is not None:
+                self.num_timesteps += env.num_envs
+                callback.update_locals(locals())
+                if not callback.on_step():
+                    return None
+            episodes += episodes_in(infos)
             self._discounted = self._discounted * self.gamma + rewards
-            returns.append(self._discounted)
+            self._returns.append(self._discounted)
             self._discounted = np.where(dones, 0.0, self._discounted)
-            truncations += [
-                (steps, car, info["terminal_observation"])
+            self._truncations += [
+                (buffer.pos, car, info["terminal_observation"])
                 for car, info in enumerate(infos)
                 if info.get("TimeLimit.truncated")
             ]
-            rollout_buffer.add(
+            buffer.add(
                 self._last_obs, raw, rewards, self._last_episode_starts, values, log_probs
             )
             self._last_obs, self._last_episode_starts = observations, dones
-            steps += 1
-        rollout_buffer.cut()
-        taken = self._ranks.sum(torch.tensor(float(steps * env.num_envs), dtype=torch.float64))
-        self.num_timesteps = before + int(taken.item())
-        self._finish(rollout_buffer, np.concatenate(returns), truncations)
-        callback.on_rollout_end()
-        return True
+        buffer.cut()
+        if callback is None:
+            self.num_timesteps += buffer.pos * env.num_envs
+        return episodes
 
     def _act(self, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Choose an action per car; returns actions, values and log-probabilities."""
@@ -161,37 +191,40 @@ class RacingPPO(PPO):
             return self.policy(observations)  # type: ignore[no-any-return]
         distribution = self.policy.get_distribution(observations)
         actions = distribution.mode()
-        bold = torch.rand(len(actions)) < self.exploration.random_share(self.num_timesteps)
+        bold = torch.rand(actions.shape, device=self.device)
         choices = int(self.action_space.n)  # type: ignore[attr-defined]
-        actions = torch.where(bold, torch.randint(choices, actions.shape), actions)
+        anything = torch.randint(choices, actions.shape, device=self.device)
+        share = self.exploration.random_share(self.num_timesteps)
+        actions = torch.where(bold < share, anything, actions)
         values = self.policy.predict_values(observations)
         return actions, values, distribution.log_prob(actions)
 
-    def _finish(
-        self,
-        buffer: EpisodicRolloutBuffer,
-        returns: np.ndarray,
-        truncations: list[tuple[int, int, np.ndarray]],
-    ) -> None:
-        """Scale rewards, add what cut-off episodes could still have earned, compute advantages."""
+    def share_rollout(self) -> None:
+        """Scale rewards as all ranks saw them, value cut-off episodes, compute advantages."""
+        buffer = self.rollout_buffer
         if self.scale_rewards:
-            moments = torch.tensor(
-                [returns.sum(), (returns**2).sum(), float(returns.size)], dtype=torch.float64
-            )
-            total, square, count = self._ranks.sum(moments).tolist()
+            returns = np.concatenate(self._returns)
+            total, square, count = self._sums([returns.sum(), (returns**2).sum(), returns.size])
             mean = total / count
             self.return_statistics.update_from_moments(mean, square / count - mean**2, int(count))
             buffer.rewards /= float(np.sqrt(self.return_statistics.var + 1e-8))
         with torch.inference_mode():
-            if truncations:
-                last = torch.as_tensor(np.stack([t[2] for t in truncations]))
-                values = self.policy.predict_values(last).flatten().numpy()
-                for (step, car, _), value in zip(truncations, values, strict=True):
+            if self._truncations:
+                last = self._tensor(np.stack([frame for _, _, frame in self._truncations]))
+                values = self.policy.predict_values(last).flatten().cpu().numpy()
+                for (step, car, _), value in zip(self._truncations, values, strict=True):
                     buffer.rewards[step, car] += self.gamma * value
-            values = self.policy.predict_values(torch.as_tensor(self._last_obs))
+            last_values = self.policy.predict_values(self._tensor(self._last_obs))
         buffer.compute_returns_and_advantage(
-            last_values=values, dones=np.asarray(self._last_episode_starts)
+            last_values=last_values, dones=np.asarray(self._last_episode_starts)
         )
+
+    def _sums(self, values: list[float]) -> list[float]:
+        """Each value added up over all ranks."""
+        return self._ranks.sum(torch.tensor(values, dtype=torch.float64)).tolist()
+
+    def _tensor(self, observations: Any) -> torch.Tensor:
+        return torch.as_tensor(observations, device=self.device)
 
     def train(self) -> None:
         """Update the policy with the rollout: ``n_epochs`` passes in minibatches over all ranks."""
@@ -200,12 +233,11 @@ class RacingPPO(PPO):
         self._update_learning_rate(self.policy.optimizer)
         data = self._rollout_tensors()
         count = len(data["actions"])
-        sizes = torch.tensor([float(count)])
-        total = int(self._ranks.sum(sizes).item())
+        total = self._sums([count])[0]
         minibatches = max(1, round(total / self.batch_size))
         statistics = []
         for _ in range(self.n_epochs):
-            for chosen in torch.randperm(count).tensor_split(minibatches):
+            for chosen in torch.randperm(count, device=self.device).tensor_split(minibatches):
                 batch = {name: values[chosen] for name, values in data.items()}
                 # Each rank's mean counts by its share of the samples.
                 weight = len(chosen) * minibatches / total
@@ -227,10 +259,9 @@ class RacingPPO(PPO):
         if discrete:
             data["actions"] = data["actions"].long().flatten()
         advantages = data["advantages"].double()
-        moments = torch.stack(
-            [advantages.sum(), (advantages**2).sum(), torch.tensor(float(len(advantages))).double()]
+        total, square, count = self._sums(
+            [float(advantages.sum()), float((advantages**2).sum()), len(advantages)]
         )
-        total, square, count = self._ranks.sum(moments).tolist()
         mean = total / count
         deviation = max(square / count - mean**2, 0.0) ** 0.5
         data["advantages"] = ((advantages - mean) / (deviation + 1e-8)).float()
@@ -277,4 +308,5 @@ class RacingPPO(PPO):
 
     def _excluded_save_params(self) -> list[str]:
         """Leave out what belongs to this process, not to the model."""
-        return [*super()._excluded_save_params(), "_ranks", "_gradient", "_discounted"]
+        own = ["_ranks", "_gradient", "_discounted", "_returns", "_truncations"]
+        return [*super()._excluded_save_params(), *own]

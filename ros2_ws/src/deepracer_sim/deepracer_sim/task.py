@@ -18,7 +18,6 @@ from deepracer_car.spec import CONTROL_DT
 from deepracer_sim.episode import (
     IN_PROGRESS,
     LAP_COMPLETE,
-    OFF_TRACK,
     PREPARE,
     STATUSES,
     TIME_UP,
@@ -134,13 +133,13 @@ class RacingTask:
         status = self._referee.judge(location, self._steps)
         rewards = self._reward(location, commands)
         self._note_laps(status)
-        status, put_back = self._forgive(status)
-        ended = status != IN_PROGRESS
+        put_back = self._put_back_cars(status)
+        ended = (status != IN_PROGRESS) & ~put_back
         self._record(location, commands, actions, rewards, status, ended)
-        if put_back.size:
-            self._put_back(put_back, location)
+        if put_back.any():
+            self._put_back(np.flatnonzero(put_back), location)
         observations = self._simulator.frames()
-        truncated = (status == LAP_COMPLETE) | (status == TIME_UP)
+        truncated = ended & ((status == LAP_COMPLETE) | (status == TIME_UP))
         cars = np.flatnonzero(ended)
         result = StepResult(
             observations, rewards, ended & ~truncated, truncated, observations[cars]
@@ -220,14 +219,11 @@ class RacingTask:
             if self._referee.laps[car] < self.rules.laps:
                 status[car] = TIME_UP if self._steps[car] >= self.rules.max_steps else IN_PROGRESS
 
-    def _forgive(
-        self, status: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Count cars that left the road; name those that are put back instead of ending."""
+    def _put_back_cars(self, status: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """(N,) cars that failed but may go on; failures are counted."""
         failed = (status != IN_PROGRESS) & (status != LAP_COMPLETE) & (status != TIME_UP)
         self._off_tracks += failed
-        put_back = failed & (self._off_tracks <= self.rules.resets)
-        return np.where(put_back, IN_PROGRESS, status), np.flatnonzero(put_back)
+        return failed & (self._off_tracks <= self.rules.resets)
 
     def _put_back(self, cars: npt.NDArray[np.int64], location: Location) -> None:
         poses = [
