@@ -1,0 +1,201 @@
+"""Start, resume and clone trainings. The loop itself is in ``trainer.py``.
+
+torch is imported late here: the other ranks are started first, so that all import it at once.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepracer_agent.checkpoints import Checkpoint, CheckpointStore
+from deepracer_agent.config import TrainingConfig
+from deepracer_agent.distributed import start_ranks, stop_ranks, under_torchrun
+from deepracer_agent.progress import Show
+from deepracer_agent.runs import RunDirectory, write_file
+from deepracer_agent.training_folder import DEFAULT_REWARD
+from deepracer_car.errors import ConfigError, DeepRacerError, RunError
+from deepracer_sim.reward import RewardFunction
+from deepracer_sim.track_library import load_track
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a training ended.
+
+    Attributes:
+        run: its directory.
+        reason: the stop condition that held, in words.
+    """
+
+    run: RunDirectory
+    reason: str
+
+
+def train(
+    config: TrainingConfig,
+    reward_function: Path = DEFAULT_REWARD,
+    *,
+    name: str | None = None,
+    root: Path = RUNS,
+    start_from: str | None = None,
+    show: Show | None = None,
+) -> TrainingResult:
+    """Train a policy and keep everything in a new run directory.
+
+    Args:
+        config: all settings.
+        reward_function: a Python file with ``reward_function(params)``.
+        name: of the run; default: made of track and time.
+        root: folder of all runs.
+        start_from: ``RUN`` or ``RUN:CHECKPOINT`` (``best``, ``last`` or a number; default ``best``)
+            whose policy the training starts from.
+        show: told about the progress after every update.
+
+    Raises:
+        DeepRacerError: something given cannot be used; nothing is left behind. A failure in the
+            middle of training leaves the run with its last checkpoint.
+    """
+    track = load_track(config.track)
+    RewardFunction.load(reward_function)
+    origin = find_checkpoint(start_from, root) if start_from else None
+    if origin:
+        _check_clone(config, origin)
+    run = RunDirectory.create(
+        root, name, track=track.name, write=lambda new: _fill(new, config, reward_function, origin)
+    )
+    return _run(run, show, weights=origin.path / "model.zip" if origin else None)
+
+
+def resume(
+    name: str, *, root: Path = RUNS, config: TrainingConfig | None = None, show: Show | None = None
+) -> TrainingResult:
+    """Go on with a training that was stopped, interrupted or killed, from its last checkpoint.
+
+    Args:
+        name: of the run, or its path.
+        root: folder of all runs.
+        config: new settings, as `read_config` gives and with other stop conditions, say.
+        show: told about the progress after every update.
+
+    Raises:
+        RunError: no such run, it is being trained, or its last checkpoint is damaged.
+    """
+    run = RunDirectory.open(root, name)
+    old = read_config(run)
+    if config is not None and config != old:
+        _check_same_shape(config, old, f"resume '{run.name}'")
+        with run.lock():
+            write_file(run.config, config.to_yaml())
+    store = CheckpointStore(run)
+    checkpoint = store.resolve("last") if store.all() else None
+    return _run(run, show, checkpoint=checkpoint)
+
+
+def read_config(run: RunDirectory) -> TrainingConfig:
+    """Read the settings of a run."""
+    try:
+        return TrainingConfig.from_yaml(run.config.read_text(), str(run.config))
+    except OSError as error:
+        raise RunError(f"{run.config} cannot be read: {error.strerror}.") from error
+
+
+def find_checkpoint(text: str, root: Path = RUNS) -> Checkpoint:
+    """Find ``RUN`` or ``RUN:CHECKPOINT``; without a checkpoint: the best one.
+
+    Raises:
+        RunError: no such run or checkpoint, or it is damaged.
+    """
+    name, _, which = text.partition(":")
+    return CheckpointStore(RunDirectory.open(root, name)).resolve(which or "best")
+
+
+def _fill(
+    run: RunDirectory, config: TrainingConfig, reward: Path, origin: Checkpoint | None
+) -> None:
+    """Put into a new run what it is made of."""
+    shutil.copyfile(reward, run.reward_function)
+    config.model_metadata.save(run.model_metadata)
+    write_file(run.hyperparameters, config.hyperparameters.model_dump_json(indent=2) + "\n")
+    write_file(run.config, config.to_yaml())
+    if origin:
+        status = run.status
+        status.origin = f"{origin.path.parents[1].name}:{origin.number}"
+        run.write_status(status)
+
+
+def _run(
+    run: RunDirectory,
+    show: Show | None,
+    checkpoint: Checkpoint | None = None,
+    weights: Path | None = None,
+) -> TrainingResult:
+    """Train in ``run`` with all ranks, and leave its status telling how it ended."""
+    with run.lock():
+        others = []
+        if not under_torchrun():
+            command = ["-m", "deepracer_agent.trainer", str(run.path.resolve())]
+            command += [str(checkpoint.number)] if checkpoint else []
+            others = start_ranks(read_config(run).rank_count(), command, run.path / "ranks.log")
+        try:
+            reason = _train_rank_0(run, checkpoint, weights, show)
+        except BaseException as error:
+            _finish(run, "failed", error=str(error) or type(error).__name__)
+            stop_ranks(others, patience=0.5)
+            raise
+        stop_ranks(others)
+        _finish(run, "stopped" if reason.startswith("stopped") else "finished", reason=reason)
+    return TrainingResult(run, reason)
+
+
+def _train_rank_0(
+    run: RunDirectory, checkpoint: Checkpoint | None, weights: Path | None, show: Show | None
+) -> str:
+    from deepracer_agent.distributed import Ranks
+    from deepracer_agent.trainer import Trainer, prepare_process
+
+    prepare_process()
+    ranks = Ranks.join()
+    try:
+        return Trainer(run, ranks, checkpoint, weights, show).run()
+    except RuntimeError as error:
+        if ranks.size > 1 and "gloo" in str(error):
+            raise RunError(
+                f"Another process of this training died; {run.path / 'ranks.log'} tells why. "
+                f"What was learnt is kept: go on with --resume {run.name}."
+            ) from error
+        raise
+    finally:
+        ranks.leave()
+
+
+def _finish(run: RunDirectory, state: str, reason: str = "", error: str = "") -> None:
+    status = run.status.model_copy(update={"state": state, "stop_reason": reason, "error": error})
+    run.write_status(status)
+
+
+def _check_clone(config: TrainingConfig, origin: Checkpoint) -> None:
+    run = RunDirectory(origin.path.parents[1])
+    _check_same_shape(config, read_config(run), f"start from '{run.name}'")
+
+
+def _check_same_shape(new: TrainingConfig, old: TrainingConfig, doing: str) -> None:
+    """Refuse weights that were learnt for other actions, another sensor or another network."""
+    pairs = {
+        "action_space": (new.model_metadata.action_space, old.model_metadata.action_space),
+        "sensor": (new.model_metadata.sensor, old.model_metadata.sensor),
+        "network": (new.network, old.network),
+    }
+    for key, (given, learnt) in pairs.items():
+        if given != learnt:
+            raise ConfigError(
+                f"Cannot {doing}: its policy was learnt with another {key}. Given: {given}. "
+                f"Learnt: {learnt}. Use the model_metadata.json and network of that run, or train "
+                "from the beginning."
+            )
+
+
+__all__ = ["DeepRacerError", "TrainingResult", "find_checkpoint", "read_config", "resume", "train"]
