@@ -25,10 +25,12 @@ from deepracer_sim.track import Floats
 
 LEVELS = 6
 """Ground pictures, each half as fine as the one before."""
-MAX_TAPS = 8
-"""Most samples along one image row's stretch of road."""
-TAP_SPACING = 2.0
-"""Stretch of road per sample, in pixel widths on the ground."""
+MAX_TAPS = 6
+"""Most samples along the stretch of road that one image row shows."""
+TAP_SPACING = 4.0
+"""Aim for one sample per so many pixel widths (on the ground) of that stretch."""
+TAP_BLUR = 0.35
+"""A sample's texels are no finer than this share of the stretch between two samples."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,19 @@ class Camera:
 
         Returns:
             ``out``, or a new array if it is None: (N, 1, height, width) uint8.
+
+        Raises:
+            SimulatorError: wrong shape of ``poses`` or ``out``.
         """
+        poses = np.ascontiguousarray(poses, dtype=np.float64)
+        shape = len(poses), 1, self.height, self.width
         if out is None:
-            out = np.empty((len(poses), 1, self.height, self.width), dtype=np.uint8)
+            out = np.empty(shape, dtype=np.uint8)
+        if poses.shape != (len(poses), 3) or out.shape != shape or out.dtype != np.uint8:
+            raise SimulatorError(
+                f"Poses {poses.shape} cannot be rendered into {out.dtype} {out.shape}; give poses "
+                f"(N, 3) and an uint8 array (N, 1, {self.height}, {self.width})."
+            )
         _render(poses, out, *self._tables)
         return out
 
@@ -135,7 +147,7 @@ def _taps(mount: CameraMount, width: int, height: int, scene: Scene) -> Taps:
         across = depth / focal
         along = ground(float(row))[0] - ground(row + 1.0)[0]
         count = min(max(ceil(along / (TAP_SPACING * max(across, scene.texel))), 1), MAX_TAPS)
-        footprint = max(across, along / count * 0.5)
+        footprint = max(across, along / count * TAP_BLUR)
         chosen = min(max(round(log2(footprint / scene.texel)), 0), LEVELS - 1)
         for k in range(count):
             place, depth = ground(row + (k + 0.5) / count)
@@ -182,10 +194,8 @@ def _render(poses, out, first, ahead, step, level, quads, layout, room, view, wa
     height, width = out.shape[2], out.shape[3]
     top = np.empty(width, dtype=np.float32)
     total = np.empty(width, dtype=np.uint32)
-    index = np.empty(width, dtype=np.uint32)
-    blend_x = np.empty(width, dtype=np.uint32)
-    blend_y = np.empty(width, dtype=np.uint32)
-    texel_x, texel_y, texel = room[4], room[5], room[6]
+    texels = np.empty(width, dtype=np.uint32)
+    half = np.float32(0.5)
     for n in range(poses.shape[0]):
         x, y = poses[n, 0], poses[n, 1]
         cosine, sine = np.cos(poses[n, 2]), np.sin(poses[n, 2])
@@ -195,44 +205,55 @@ def _render(poses, out, first, ahead, step, level, quads, layout, room, view, wa
             if first[row] == first[row + 1]:
                 for j in range(width):
                     cover = min(max(np.float32(row + 1) - top[j], np.float32(0)), np.float32(1))
-                    line[j] = np.uint8(sky + (wall - sky) * cover + np.float32(0.5))
+                    line[j] = np.uint8(sky + (wall - sky) * cover + half)
                 continue
             total[:] = 0
             for k in range(first[row], first[row + 1]):
                 start, columns, rows = layout[level[k]]
-                scale = 65536.0 / (texel * (1 << level[k]))
+                scale = 65536.0 / (room[6] * (1 << level[k]))
                 # The middle of column 0, then one step to the right for each column.
                 left = step[k] * (0.5 * width - 0.5)
-                u = (x + cosine * ahead[k] - sine * left - texel_x) * scale - 32768.0
-                v = (y + sine * ahead[k] + cosine * left - texel_y) * scale - 32768.0
-                u0 = np.int32(min(max(u, -1.0e9), 1.0e9))
-                v0 = np.int32(min(max(v, -1.0e9), 1.0e9))
-                du = np.int32(np.rint(sine * step[k] * scale))
-                dv = np.int32(np.rint(-cosine * step[k] * scale))
-                u_end, v_end = np.int32((columns - 2) << 16), np.int32((rows - 2) << 16)
-                for j in range(width):
-                    uu = np.uint32(min(max(np.int32(u0 + np.int32(j) * du), np.int32(0)), u_end))
-                    vv = np.uint32(min(max(np.int32(v0 + np.int32(j) * dv), np.int32(0)), v_end))
-                    index[j] = start + (vv >> 16) * columns + (uu >> 16)
-                    blend_x[j] = (uu >> 9) & 127
-                    blend_y[j] = (vv >> 9) & 127
-                for j in range(width):
-                    index[j] = quads[index[j]]
-                for j in range(width):
-                    quad, bx, by = index[j], blend_x[j], blend_y[j]
-                    pair = (quad & 0x00FF00FF) * (128 - bx) + ((quad >> 8) & 0x00FF00FF) * bx
-                    total[j] += (pair & 0xFFFF) * (128 - by) + (pair >> 16) * by
+                u = (x + cosine * ahead[k] - sine * left - room[4]) * scale - 32768.0
+                v = (y + sine * ahead[k] + cosine * left - room[5]) * scale - 32768.0
+                du, dv = sine * step[k] * scale, -cosine * step[k] * scale
+                _add_samples(quads, start, columns, rows, u, v, du, dv, texels, total)
             share = np.float32(1.0 / (16384 * (first[row + 1] - first[row])))
             for j in range(width):
-                line[j] = np.uint8(np.float32(np.int32(total[j])) * share + np.float32(0.5))
+                line[j] = np.uint8(np.float32(np.int32(total[j])) * share + half)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _add_samples(quads, start, columns, rows, u, v, du, dv, texels, total):  # type: ignore[no-untyped-def]
+    """Add to ``total`` the picture's bilinear samples, times 16384, on a straight line.
+
+    It starts at ``u``, ``v`` and goes on by ``du``, ``dv`` texels, all times 65536. Three short
+    loops of 32-bit integers, not one: compilers turn the first and the last into vector code.
+    """
+    u0, v0 = np.int32(min(max(u, -1e9), 1e9)), np.int32(min(max(v, -1e9), 1e9))
+    du, dv = np.int32(np.rint(du)), np.int32(np.rint(dv))
+    u_end, v_end = np.int32((columns - 2) << 16), np.int32((rows - 2) << 16)
+    zero = np.int32(0)
+    for j in range(total.shape[0]):
+        uj = np.uint32(min(max(np.int32(u0 + np.int32(j) * du), zero), u_end))
+        vj = np.uint32(min(max(np.int32(v0 + np.int32(j) * dv), zero), v_end))
+        texels[j] = start + (vj >> 16) * columns + (uj >> 16)
+    for j in range(total.shape[0]):
+        texels[j] = quads[texels[j]]
+    for j in range(total.shape[0]):
+        uj = np.uint32(min(max(np.int32(u0 + np.int32(j) * du), zero), u_end))
+        vj = np.uint32(min(max(np.int32(v0 + np.int32(j) * dv), zero), v_end))
+        right, above = (uj >> 9) & 127, (vj >> 9) & 127
+        # Both rows of the quad at once: lower in bits 0 to 15, upper in bits 16 to 31.
+        pair = (texels[j] & 0x00FF00FF) * (128 - right) + ((texels[j] >> 8) & 0x00FF00FF) * right
+        total[j] += (pair & 0xFFFF) * (128 - above) + (pair >> 16) * above
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _wall_top(x, y, cosine, sine, room, view, height, top):  # type: ignore[no-untyped-def]
     """Write the image row of the wall's upper edge for each column.
 
-    The points at the height of the edge that a column sees form a ray that starts ``rise * tan(pitch)``
-    ahead of the camera; where it leaves the room is the edge.
+    The points at the height of the edge that a column sees form a ray that starts
+    ``rise * tan(pitch)`` ahead of the camera; where it leaves the room is the edge.
     """
     lens, rise, pitch, focal = view
     tilt_cos, tilt_sin = np.cos(pitch), np.sin(pitch)

@@ -16,7 +16,7 @@ Pixels = npt.NDArray[np.uint8]
 
 FINE_TEXEL, COARSE_TEXEL = 0.005, 0.010
 """Limits of the texel size, m."""
-TEXEL_BUDGET = 3_000_000
+TEXEL_BUDGET = 4_000_000
 """Ground pictures larger than this get coarser texels: big ones no longer fit the CPU's caches."""
 SUPERSAMPLING = 4
 """Lines are drawn this much finer in both directions and averaged to texels."""
