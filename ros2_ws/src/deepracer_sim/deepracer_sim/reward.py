@@ -177,9 +177,9 @@ def _to_number(reward: object) -> float | None:
 
     As ``float()``, but text is refused: int, bool, numpy scalars and arrays of one element do.
     """
-    if isinstance(reward, (np.generic, np.ndarray)) and reward.size == 1:
+    if isinstance(reward, np.generic) or (isinstance(reward, np.ndarray) and reward.size == 1):
         reward = reward.item()
-    if not isinstance(reward, (numbers.Real, Decimal)):
+    if not isinstance(reward, (float, int, numbers.Real, Decimal)):
         return None
     try:
         return float(reward)
