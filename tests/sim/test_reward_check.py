@@ -181,6 +181,7 @@ class TestTrying:
         [problem] = report.problems
         assert problem.line in (2, 3, 4)
         assert "did not come to an end within 0.4 s" in problem.message
+        assert "ring, steps " in problem.state
         assert not report.ok
 
     def test_endless_start_is_stopped(self, tmp_path: Path) -> None:

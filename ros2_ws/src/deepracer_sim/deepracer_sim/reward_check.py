@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from deepracer_car.errors import RewardError
-from deepracer_sim.reward_check_child import FILENAME, Request
-from deepracer_sim.reward_problem import RewardCode, RewardProblem, read_source
+from deepracer_sim.reward_check_child import COUNT, FILENAME, Request
+from deepracer_sim.reward_problem import RewardCode, RewardProblem, describe_state, read_source
 from deepracer_sim.reward_report import CallStatistics, RewardReport, judge, statistics
 from deepracer_sim.reward_states import sample_params
 from deepracer_sim.reward_static import check_source
@@ -59,6 +60,8 @@ def check_reward(
     tracks = default_tracks() if tracks is None else tracks
     rng = np.random.default_rng(seed)
     share = -(-states // max(len(tracks), 1))
+    progress_file = os.memfd_create("calls begun")
+    os.ftruncate(progress_file, COUNT.size)
     request = Request(
         source=code.source,
         states={_label(track): sample_params(track, rng, share) for track in tracks},
@@ -66,8 +69,12 @@ def check_reward(
         load_limit=load_limit,
         budget=timeout,
         memory=memory,
+        progress_file=progress_file,
     )
-    return _try(request, code)
+    try:
+        return _try(request, code)
+    finally:
+        os.close(progress_file)
 
 
 def default_tracks() -> list[Track]:
@@ -92,6 +99,7 @@ def _try(request: Request, code: RewardCode) -> RewardReport:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=_environment(),
+        pass_fds=[request.progress_file],
         start_new_session=True,
     )
     try:
@@ -135,22 +143,30 @@ def _cut_short(status: int, errors: str, request: Request, code: RewardCode) -> 
     # The innermost call comes first.
     place = re.search(rf'File "{re.escape(FILENAME)}", line (\d+),? in (\S+)', errors)
     line = int(place[1]) if place else None
+    out_of_memory = "MemoryError" in errors or "unable to start watchdog thread" in errors
+    advice = ""
     if "Timeout (" in errors:
         limit = request.load_limit if place and place[2] == "<module>" else request.call_limit
-        return code.problem(
-            f"it did not come to an end within {limit:g} s.",
-            line,
-            advice="Is there a loop that never ends?",
-        )
-    if status in (-signal.SIGKILL, -signal.SIGXCPU):
-        return code.problem("it took too much time or memory and was stopped.", line)
-    out_of_memory = "MemoryError" in errors or "unable to start watchdog thread" in errors
-    if line is None and "Traceback" in errors and not out_of_memory:
+        message = f"it did not come to an end within {limit:g} s."
+        advice = "Is there a loop that never ends?"
+    elif status in (-signal.SIGKILL, -signal.SIGXCPU):
+        message = "it took too much time or memory and was stopped."
+    elif status < 0:
+        message = f"it crashed Python (signal {-status})."
+    elif out_of_memory:
+        message, advice = "it ran out of memory.", "Keep less in global variables."
+    elif "Traceback" in errors and line is None:
         raise RewardError(f"The check itself failed: {errors.strip().splitlines()[-1]}.")
-    if status < 0:
-        return code.problem(f"it crashed Python (signal {-status}).", line)
-    if out_of_memory:
-        return code.problem("it ran out of memory.", line, advice="Keep less in global variables.")
-    return code.problem(
-        "it ended the program.", line, advice="Return a number instead of ending the process."
-    )
+    else:
+        message, advice = "it ended the program.", "Return a number instead of ending the process."
+    return replace(code.problem(message, line, advice=advice), state=_last_state(request))
+
+
+def _last_state(request: Request) -> str:
+    """Return the situation of the last call that was begun, or an empty string."""
+    [calls] = COUNT.unpack(os.pread(request.progress_file, COUNT.size, 0))
+    if not calls:
+        return ""
+    states = [(track, params) for track, rows in request.states.items() for params in rows]
+    track, params = states[calls - 1]
+    return f"{track}, {describe_state(params)}"

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import mmap
 import os
 import pickle
+import struct
 import sys
 import time
 from collections import Counter
@@ -24,6 +26,7 @@ from deepracer_sim.reward_problem import LocatedRewardError, RewardCode, RewardP
 FILENAME = "<reward function>"
 """The racer's file in what `faulthandler` writes."""
 MAX_PROBLEMS = 10
+COUNT = struct.Struct("q")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Request:
         load_limit: seconds for running the file itself.
         budget: seconds for all calls together; what is left then stays untried.
         memory: bytes the racer's code may take.
+        progress_file: descriptor of a file of `COUNT` bytes, in which the number of calls begun is
+            kept: it tells where the process was if it ended all of a sudden.
     """
 
     source: str
@@ -45,6 +50,7 @@ class Request:
     load_limit: float
     budget: float
     memory: int
+    progress_file: int
 
 
 @dataclass
@@ -66,6 +72,8 @@ class Trial:
         self._guard = Guard()
         self._seen: Counter[tuple[int | None, str]] = Counter()
         self._armed = -1.0
+        self._calls = 0
+        self._progress = mmap.mmap(request.progress_file, COUNT.size)
 
     def run(self) -> None:
         """Load the function, call it in every state, report."""
@@ -112,6 +120,8 @@ class Trial:
                 self._arm(limit)
             if before - started > self._request.budget or len(self._seen) >= MAX_PROBLEMS:
                 return
+            self._calls += 1
+            COUNT.pack_into(self._progress, 0, self._calls)
             try:
                 before = time.perf_counter()
                 with self._guard.watching():
