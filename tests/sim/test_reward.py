@@ -95,6 +95,10 @@ class TestResult:
         assert f"return {expression}" in text
         assert "between -100000 and 100000" in text
 
+    def test_line_is_left_open_if_the_function_changes_its_mind(self) -> None:
+        text = error_of("seen = []\n" + body("seen.append(1)\n    return [None, 1][len(seen) - 1]"))
+        assert text.startswith("mine.py: reward_function returned None")
+
     def test_a_path_without_return_is_suspected(self) -> None:
         assert "Is there a path without return?" in error_of(body("params['x'] = 1"))
 
