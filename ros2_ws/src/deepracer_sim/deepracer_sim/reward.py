@@ -156,7 +156,7 @@ class RewardFunction:
             if isinstance(reward, (float, int)) and -LARGEST_REWARD <= reward <= LARGEST_REWARD:
                 return float(reward)
             number = _to_number(reward)
-            if number is not None and -LARGEST_REWARD <= number <= LARGEST_REWARD:
+            if number is not None and _is_reward(number):
                 return number
             raise _unusable(reward, function, code, params)
 
@@ -177,14 +177,18 @@ def _to_number(reward: object) -> float | None:
 
     As ``float()``, but text is refused: int, bool, numpy scalars and arrays of one element do.
     """
-    if isinstance(reward, (np.generic, np.ndarray)) and reward.size == 1:
+    if isinstance(reward, np.generic) or (isinstance(reward, np.ndarray) and reward.size == 1):
         reward = reward.item()
-    if not isinstance(reward, (numbers.Real, Decimal)):
+    if not isinstance(reward, (float, int, numbers.Real, Decimal)):
         return None
     try:
         return float(reward)
     except OverflowError:  # A huge int.
         return math.inf
+
+
+def _is_reward(number: float) -> bool:
+    return -LARGEST_REWARD <= number <= LARGEST_REWARD  # Never true of NaN.
 
 
 def _unusable(
@@ -206,7 +210,7 @@ def _unusable(
 def _line_of_return(
     function: Callable[..., object], code: RewardCode, params: dict[str, Any]
 ) -> int | None:
-    """Call once more, watching, to learn which line returns; the result is not used."""
+    """Call once more, watching, to learn which line returns what is unusable."""
     line = None
 
     def watch(frame: types.FrameType, event: str, value: object) -> Any:
@@ -220,9 +224,10 @@ def _line_of_return(
     watched_before = sys.gettrace()
     sys.settrace(watch)
     try:
-        function(params)
+        number = _to_number(function(params))
     except (Exception, SystemExit):
-        line = None
+        return None
     finally:
         sys.settrace(watched_before)
-    return line
+    # A function that remembers may answer differently the second time.
+    return None if number is not None and _is_reward(number) else line

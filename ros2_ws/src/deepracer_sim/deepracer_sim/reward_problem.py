@@ -79,7 +79,7 @@ class RewardCode:
         params: Mapping[str, Any] | None = None,
     ) -> RewardProblem:
         """Return a problem at ``line``, met with ``params``."""
-        return RewardProblem(message, line, self.text(line), advice, _describe_state(params or {}))
+        return RewardProblem(message, line, self.text(line), advice, describe_state(params or {}))
 
     def error(
         self,
@@ -115,7 +115,7 @@ class RewardCode:
         return line
 
 
-def _describe_state(params: Mapping[str, Any]) -> str:
+def describe_state(params: Mapping[str, Any]) -> str:
     """Return the numbers of ``params`` by which a racer recognises the situation."""
     units = {"steps": "", "progress": " %", "x": " m", "y": " m", "speed": " m/s"}
     words = []
