@@ -69,43 +69,44 @@ class RoundedPolygon:
         i = int(off.argmin())
         return float(along[i]), float(off[i])
 
+    def middle_of_longest_straight(self) -> float:
+        """Distance along the line, m."""
+        lengths = self._ends - self._starts
+        i = 1 + 2 * int(lengths[1::2].argmax())
+        return float((self._starts[i] + self._ends[i]) / 2.0)
+
     def _piece(self, distances: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
         s = distances % self.length
         piece = np.searchsorted(self._ends, s, side="right").clip(max=len(self._ends) - 1)
         return piece, s - self._starts[piece]
 
 
-def check_road(line: RoundedPolygon, along: Floats, widths: Floats) -> None:
-    """Refuse a road that folds in a bend or runs into itself.
-
-    Args:
-        line: the centre line.
-        along: (M,) distances at most a few centimetres apart, m.
-        widths: (M,) the road's width there, m.
+def check_road(line: RoundedPolygon, width: float) -> None:
+    """Refuse a road, ``width`` metres wide, that folds in a bend or runs into itself.
 
     Raises:
         TrackError: names the place.
     """
+    along = np.linspace(0.0, line.length, min(round(line.length / 0.05), 1000), endpoint=False)
     points, curvature = line.at(along)[0], line.curvature_at(along)
-    folds = np.abs(curvature) * widths / 2.0 > 1.0
+    folds = np.abs(curvature) * width / 2.0 > 1.0
     if folds.any():
         i = int(folds.argmax())
         raise TrackError(
-            f"the bend near {_place(points[i])} has a radius of {1.0 / abs(curvature[i]):.2f} m and the "
-            f"road is {widths[i]:.2f} m wide there; use a radius of at least half the width."
+            f"the bend near {_place(points[i])} has radius {1.0 / abs(curvature[i]):.2f} m and the "
+            f"road is {width:.2f} m wide; use a radius of at least half the width."
         )
     apart = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
     between = np.abs(along[:, None] - along[None])
     between = np.minimum(between, line.length - between)
-    needed = (widths[:, None] + widths[None]) / 2.0
     # In the tightest hairpin, of radius width / 2, points half a turn apart are one width apart.
     # Points nearer along the road belong to the same bend, whose radius is checked above.
-    clash = (between > 1.05 * np.pi / 2.0 * needed) & (apart < 0.98 * needed)
+    clash = (between > 1.05 * np.pi / 2.0 * width) & (apart < 0.98 * width)
     if clash.any():
         i, j = np.argwhere(clash)[0]
         raise TrackError(
             f"the road runs into itself: {_place(points[i])} and {_place(points[j])} on its centre "
-            f"line are {apart[i, j]:.2f} m apart and the road is {needed[i, j]:.2f} m wide; move "
+            f"line are {apart[i, j]:.2f} m apart and the road is {width:.2f} m wide; move "
             "the corners apart or make the road narrower."
         )
 
@@ -123,8 +124,8 @@ def _check(corners: Floats, sides: Floats, turns: Floats, straights: Floats) -> 
         if straights[i] < -1e-6:
             raise TrackError(
                 f"the arcs of corners {i} and {j}, radius {radius:g} and {corners[j, 2]:g} m, are "
-                f"{-straights[i]:.3f} m too long for the {sides[i]:.2f} m between the corners; make "
-                "a radius smaller or move the corners apart."
+                f"{-straights[i]:.3f} m too long for the {sides[i]:.2f} m between the corners; "
+                "make a radius smaller or move the corners apart."
             )
     if not np.isclose(abs(turns.sum()), 2.0 * np.pi):
         raise TrackError(

@@ -55,12 +55,16 @@ class Track:
 
     @cached_property
     def widths(self) -> Floats:
-        """(N,) distance between the inner and the outer border of each waypoint, m."""
-        return np.asarray(np.hypot(*(self.outer - self.inner).T), dtype=np.float64)
+        """(N,) width of the road at each waypoint, m.
+
+        It is the way from the waypoint to the nearest points of both borders. The borders' own
+        points of a row will not do: in some community files they lie far ahead or behind.
+        """
+        return _distances(self.inner, self.center) + _distances(self.outer, self.center)
 
     @property
     def width(self) -> float:
-        """Mean distance between the borders, m."""
+        """Mean width of the road, m."""
         return float(self.widths.mean())
 
     @cached_property
@@ -101,7 +105,7 @@ class Track:
         return self if direction in (None, self.direction) else self.reverse()
 
     def pose_at(self, distance: float, lateral: float = 0.0) -> tuple[float, float, float]:
-        """Pose on the road ``distance`` metres along and ``lateral`` metres left of the centre line.
+        """Pose on the road ``distance`` m along and ``lateral`` m to the left of the centre line.
 
         Returns:
             x, y in metres and yaw in radians, along the segment that holds the point.
@@ -160,11 +164,19 @@ def _checked(rows: npt.NDArray[np.generic], name: str) -> Floats:
             f"Track '{name}' has shape {rows.shape}; a track is an array of at least 4 rows with "
             "6 columns: centre x, y, inner x, y, outer x, y in metres."
         )
-    if not np.issubdtype(rows.dtype, np.number) or not np.isfinite(numbers := rows.astype(float)).all():
+    real = np.issubdtype(rows.dtype, np.integer) or np.issubdtype(rows.dtype, np.floating)
+    if not real or not np.isfinite(numbers := rows.astype(np.float64)).all():
         raise TrackError(f"Track '{name}' holds values that are not finite numbers.")
     if np.hypot(*(numbers[:, 2:4] - numbers[:, 4:6]).T).min() < 0.2:
         raise TrackError(f"Track '{name}' is narrower than 0.2 m somewhere; the car is 0.2 m wide.")
     return numbers
+
+
+def _distances(line: Floats, points: Floats) -> Floats:
+    """(M,) distance of each of ``points`` (M, 2) to a polyline (N, 2)."""
+    off, unused, segment = np.empty(len(points)), np.empty(len(points)), np.empty(len(points), int)
+    project_points(line, np.zeros(len(line)), np.ascontiguousarray(points), unused, off, segment)
+    return np.abs(off)
 
 
 def _close(line: Floats) -> Floats:

@@ -4,8 +4,8 @@
 
     title: Little Oval
     appearance: modern          # a preset of `appearance.APPEARANCES`, or {preset: modern, ...}
-    width: 0.76                 # metres, or stations [[metres from the start, width], ...]
-    start: [2.0, 0.0]           # the point of the centre line nearest to it is waypoint 0
+    width: 0.76                 # metres
+    start: [2.0, 0.0]           # the nearest point of the centre line is waypoint 0
     waypoints: 81               # their number; the last repeats the first
     corners:                    # x, y, radius in metres, in driving order
       - [5.0, 0.0, 1.0]
@@ -43,17 +43,15 @@ class TrackLayout:
 
     Attributes:
         corners: x, y and radius of each corner of the polygon, metres, in driving order.
-        width: stations (metres along the centre line from the start, width in metres), straight
-            lines between them; one station alone means the same width everywhere.
-        start: x, y in metres on the centre line; None: the middle of the side from the last corner
-            to the first.
+        width: of the road, m.
+        start: x, y in metres on the centre line; None: the middle of the longest straight.
         waypoints: their number with the repeated one; None: one every 0.15 m.
         appearance: a preset's name.
         overrides: fields of `Appearance` that differ from the preset.
     """
 
     corners: tuple[tuple[float, float, float], ...]
-    width: tuple[tuple[float, float], ...]
+    width: float
     start: tuple[float, float] | None = None
     waypoints: int | None = None
     title: str = ""
@@ -79,7 +77,7 @@ class TrackLayout:
         values = {
             "title": self.title or None,
             "appearance": look,
-            "width": self.width[0][1] if len(self.width) == 1 else [list(s) for s in self.width],
+            "width": self.width,
             "start": list(self.start) if self.start else None,
             "waypoints": self.waypoints,
         }
@@ -90,19 +88,11 @@ class TrackLayout:
     def _rows(self) -> Floats:
         line = RoundedPolygon(np.array(self.corners))
         start = self._start_distance(line)
-        stations, widths = np.array(self.width).T
-        if stations[-1] > line.length:
-            raise TrackError(
-                f"the last width station lies at {stations[-1]:g} m; the centre line is "
-                f"{line.length:.2f} m long."
-            )
-        fine = np.arange(0.0, line.length, 0.05)
-        check_road(line, start + fine, np.interp(fine, stations, widths, period=line.length))
+        check_road(line, self.width)
         count = self.waypoints or max(round(line.length / WAYPOINT_SPACING), 12) + 1
         along = np.linspace(0.0, line.length, count)
         points, headings = line.at(start + along)
-        half = np.interp(along, stations, widths, period=line.length) / 2.0
-        left = np.column_stack([-np.sin(headings), np.cos(headings)]) * half[:, None]
+        left = np.column_stack([-np.sin(headings), np.cos(headings)]) * self.width / 2.0
         inwards = left if line.turning > 0.0 else -left
         rows = np.hstack([points, points + inwards, points - inwards])
         rows[-1] = rows[0]
@@ -110,14 +100,13 @@ class TrackLayout:
 
     def _start_distance(self, line: RoundedPolygon) -> float:
         if self.start is None:
-            x, y = np.array(self.corners)[[0, -1], :2].mean(axis=0)
-        else:
-            x, y = self.start
+            return line.middle_of_longest_straight()
+        x, y = self.start
         along, off = line.nearest(x, y)
         if off > 0.5:
             raise TrackError(
-                f"the start [{x:g}, {y:g}] lies {off:.2f} m beside the centre line; give a point on it "
-                "(within 0.5 m)."
+                f"the start [{x:g}, {y:g}] lies {off:.2f} m beside the centre line; give one "
+                "within 0.5 m of it."
             )
         return along
 
@@ -155,6 +144,9 @@ def parse_layout(values: object) -> TrackLayout:
     for key in ("width", "corners"):
         if key not in values:
             raise TrackError(f"the key '{key}' is missing; 'width' and 'corners' are needed.")
+    (width,) = _numbers("width", [values["width"]], 1)
+    if not 0.3 <= width <= 5.0:
+        raise TrackError(f"the width {width:g} m is out of range; a road is 0.3 to 5 m wide.")
     preset, overrides = _appearance(values.get("appearance", "modern"))
     waypoints = values.get("waypoints")
     if waypoints is not None and (type(waypoints) is not int or not 12 <= waypoints <= 5000):
@@ -165,7 +157,7 @@ def parse_layout(values: object) -> TrackLayout:
         start = (x, y)
     return TrackLayout(
         corners=_corners(values["corners"]),
-        width=_width(values["width"]),
+        width=width,
         start=start,
         waypoints=waypoints,
         title=str(values.get("title", "")),
@@ -184,24 +176,6 @@ def _corners(value: object) -> tuple[tuple[float, float, float], ...]:
             raise TrackError(f"corner {i} has the radius {radius:g}; it must be more than 0 m.")
         corners.append((x, y, radius))
     return tuple(corners)
-
-
-def _width(value: object) -> tuple[tuple[float, float], ...]:
-    stations: list[tuple[float, float]] = []
-    for entry in value if isinstance(value, list) else [[0, value]]:
-        at, width = _numbers("width", entry, 2)
-        if not 0.3 <= width <= 5.0:
-            raise TrackError(f"the width {width:g} m is out of range; roads are 0.3 to 5 m wide.")
-        if at < 0.0 or (stations and at <= stations[-1][0]):
-            raise TrackError(
-                f"the width station at {at:g} m is not in order of distance from 0 on."
-            )
-        stations.append((at, width))
-    if not stations:
-        raise TrackError(
-            "width is an empty list; give metres, or [[metres from the start, width]]."
-        )
-    return tuple(stations)
 
 
 def _appearance(value: object) -> tuple[str, dict[str, Any]]:
