@@ -80,7 +80,7 @@ def _episodes(updates: Sequence[Update]) -> tuple[Floats, Floats, Floats]:
 def _draw(axes: Axes, steps: Floats, values: Floats) -> None:
     shown = slice(None, None, 1 + len(values) // MAX_DOTS)
     axes.plot(steps[shown], values[shown], ".", color=EPISODE, markersize=4, alpha=0.6, zorder=1)
-    axes.plot(steps, _running_mean(values), color=MEAN, linewidth=2.2, zorder=3)
+    axes.plot(steps[shown], _running_mean(values)[shown], color=MEAN, linewidth=2.2, zorder=3)
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.margins(x=0.01)
