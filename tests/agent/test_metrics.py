@@ -39,8 +39,9 @@ def test_round_trip(tmp_path: Path, episode: MakeEpisode) -> None:
     assert update.progress[1] == 100.0
     assert update.statuses == ("off_track", "lap_complete")
     assert update.learning == {"loss": 0.5}
-    assert evaluation.lap_times == ((), (2.0,))
-    assert evaluation.off_tracks == (1, 0)
+    assert evaluation.lap_times == (2.0, 2.0)
+    assert evaluation.off_tracks == 1
+    assert not evaluation.is_clean
     assert evaluation.rewards == update.rewards
 
 

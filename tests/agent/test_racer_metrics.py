@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from deepracer_agent.racer_metrics import TrainingMetrics, write_evaluation_metrics
 from deepracer_agent.runs import RunDirectory
 from deepracer_car.errors import RunError
-from deepracer_sim.episode import IN_PROGRESS, LAP_COMPLETE, OFF_TRACK, TRACE_FIELDS, Episode
+from deepracer_sim.episode import TRACE_FIELDS, Episode
 
 MakeEpisode = Callable[..., Episode]
 
@@ -23,19 +22,6 @@ def entries(run: RunDirectory) -> list[dict[str, Any]]:
     assert content["version"] == 2.0
     assert content["best_model_metric"] == "progress"
     return content["metrics"]
-
-
-def three_laps(episode: MakeEpisode) -> Episode:
-    """30 + 45 steps for two laps, 15 steps of a third with one departure from the road."""
-    drive = episode(5, steps=90, start=100.0)
-    trace = drive.trace.copy()
-    status = TRACE_FIELDS.index("status")
-    trace[30, status] = trace[75, status] = LAP_COMPLETE
-    trace[80, status] = OFF_TRACK
-    trace[-1, status] = IN_PROGRESS
-    return dataclasses.replace(
-        drive, trace=trace, status="time_up", progress=33.9, lap_times=(2.0, 3.0), off_tracks=1
-    )
 
 
 def test_an_entry_per_training_episode(run: RunDirectory, episode: MakeEpisode) -> None:
@@ -75,8 +61,10 @@ def test_evaluation_laps_repeat_the_last_episode(run: RunDirectory, episode: Mak
     assert len(evaluation) == 13
 
 
-def test_a_drive_of_several_laps_is_told_apart(run: RunDirectory, episode: MakeEpisode) -> None:
-    drive = three_laps(episode)
+def test_a_drive_of_several_laps_is_told_apart(
+    run: RunDirectory, episode: MakeEpisode, three_laps: Episode
+) -> None:
+    drive = three_laps
     path = write_evaluation_metrics(run, run.new_evaluation(), [drive, episode(7)])
     laps = json.loads(path.read_text())["metrics"]
     assert path.parent == run.path / "metrics"

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from deepracer_agent.laps import Lap, all_laps
 from deepracer_agent.runs import reported, write_file
 from deepracer_car.errors import RunError
 from deepracer_sim.episode import Episode
@@ -47,13 +48,13 @@ class Update:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Drives of the greedy policy.
+    """Laps of the greedy policy.
 
     Attributes:
         update, steps, seconds, episodes: when, as in `Update`.
-        rewards, progress, statuses: of each drive.
-        lap_times: of each drive, seconds of each completed lap.
-        off_tracks: of each drive, times it left the road.
+        rewards, progress, statuses: of each lap.
+        lap_times: of each lap, or of the part that was driven, s of simulated time.
+        off_tracks: times the car left the road, all laps together.
     """
 
     update: int
@@ -63,9 +64,14 @@ class Evaluation:
     rewards: tuple[float, ...] = ()
     progress: tuple[float, ...] = ()
     statuses: tuple[str, ...] = ()
-    lap_times: tuple[tuple[float, ...], ...] = ()
-    off_tracks: tuple[int, ...] = ()
+    lap_times: tuple[float, ...] = ()
+    off_tracks: int = 0
     kind: Literal["evaluation"] = "evaluation"
+
+    @property
+    def is_clean(self) -> bool:
+        """All laps complete, and never off the road."""
+        return not self.off_tracks and all(s == "lap_complete" for s in self.statuses)
 
 
 _ENTRY: TypeAdapter[Update | Evaluation] = TypeAdapter(
@@ -105,23 +111,22 @@ class MetricsLog:
             RunError: the disk is full or refuses.
         """
         finite = {name: float(value) for name, value in learning.items() if math.isfinite(value)}
-        seconds = round(seconds, 3)
-        self._append(Update(update, steps, seconds, episodes, *_results(ended), finite))
+        when = (update, steps, round(seconds, 3), episodes)
+        self._append(Update(*when, *_results(ended), finite))
 
     def evaluation(
         self, update: int, steps: int, seconds: float, episodes: int, drives: Sequence[Episode]
     ) -> None:
-        """Append an `Evaluation`.
+        """Append an `Evaluation`, lap by lap.
 
         Raises:
             RunError: the disk is full or refuses.
         """
-        laps = tuple(tuple(round(time, 4) for time in drive.lap_times) for drive in drives)
-        seconds = round(seconds, 3)
-        off_tracks = tuple(drive.off_tracks for drive in drives)
-        self._append(
-            Evaluation(update, steps, seconds, episodes, *_results(drives), laps, off_tracks)
-        )
+        laps = all_laps(drives)
+        times = tuple(round(lap.seconds, 4) for lap in laps)
+        off_tracks = sum(drive.off_tracks for drive in drives)
+        when = (update, steps, round(seconds, 3), episodes)
+        self._append(Evaluation(*when, *_results(laps), times, off_tracks))
 
     def _append(self, entry: Update | Evaluation) -> None:
         line = json.dumps(dataclasses.asdict(entry), separators=(",", ":"), allow_nan=False)
@@ -141,7 +146,7 @@ def read_metrics(path: Path) -> tuple[list[Update], list[Evaluation]]:
 
 
 def _results(
-    drives: Sequence[Episode],
+    drives: Sequence[Episode] | Sequence[Lap],
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...]]:
     return (
         tuple(round(drive.reward, 6) for drive in drives),
