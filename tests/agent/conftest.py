@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,20 @@ def drive(seed: int, steps: int = 30, status: str = "off_track", start: float = 
 def episode() -> Callable[..., Episode]:
     """The function `drive`."""
     return drive
+
+
+@pytest.fixture(scope="session")
+def three_laps() -> Episode:
+    """30 + 45 steps for two laps, 15 steps of a third with one departure from the road."""
+    whole = drive(5, steps=90, start=100.0)
+    trace = whole.trace.copy()
+    status = TRACE_FIELDS.index("status")
+    trace[30, status] = trace[75, status] = STATUSES.index("lap_complete")
+    trace[80, status] = STATUSES.index("off_track")
+    trace[-1, status] = STATUSES.index("time_up")
+    return dataclasses.replace(
+        whole, trace=trace, status="time_up", progress=33.9, lap_times=(2.0, 3.0), off_tracks=1
+    )
 
 
 @pytest.fixture

@@ -11,8 +11,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
+from pydantic import Field, TypeAdapter, ValidationError
+
+from deepracer_agent.laps import Lap, all_laps
 from deepracer_agent.runs import reported, write_file
 from deepracer_car.errors import RunError
 from deepracer_sim.episode import Episode
@@ -40,17 +43,18 @@ class Update:
     progress: tuple[float, ...] = ()
     statuses: tuple[str, ...] = ()
     learning: dict[str, float] = field(default_factory=dict)
+    kind: Literal["update"] = "update"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Drives of the greedy policy.
+    """Laps of the greedy policy.
 
     Attributes:
         update, steps, seconds, episodes: when, as in `Update`.
-        rewards, progress, statuses: of each drive.
-        lap_times: of each drive, seconds of each completed lap.
-        off_tracks: of each drive, times it left the road.
+        rewards, progress, statuses: of each lap.
+        lap_times: of each lap, or of the part that was driven, s of simulated time.
+        off_tracks: times the car left the road, all laps together.
     """
 
     update: int
@@ -60,8 +64,19 @@ class Evaluation:
     rewards: tuple[float, ...] = ()
     progress: tuple[float, ...] = ()
     statuses: tuple[str, ...] = ()
-    lap_times: tuple[tuple[float, ...], ...] = ()
-    off_tracks: tuple[int, ...] = ()
+    lap_times: tuple[float, ...] = ()
+    off_tracks: int = 0
+    kind: Literal["evaluation"] = "evaluation"
+
+    @property
+    def is_clean(self) -> bool:
+        """All laps complete, and never off the road."""
+        return not self.off_tracks and all(s == "lap_complete" for s in self.statuses)
+
+
+_ENTRY: TypeAdapter[Update | Evaluation] = TypeAdapter(
+    Annotated[Update | Evaluation, Field(discriminator="kind")]
+)
 
 
 class MetricsLog:
@@ -78,7 +93,7 @@ class MetricsLog:
 
     def __init__(self, path: Path, steps_done: int = 0) -> None:
         self.path = path
-        kept = [line for line, record in _lines(path) if record["steps"] <= steps_done]
+        kept = [line for line, entry in _lines(path) if entry.steps <= steps_done]
         write_file(path, "".join(f"{line}\n" for line in kept))
 
     def update(
@@ -96,26 +111,25 @@ class MetricsLog:
             RunError: the disk is full or refuses.
         """
         finite = {name: float(value) for name, value in learning.items() if math.isfinite(value)}
-        self._append(Update(update, steps, seconds, episodes, *_results(ended), finite))
+        when = (update, steps, round(seconds, 3), episodes)
+        self._append(Update(*when, *_results(ended), finite))
 
     def evaluation(
         self, update: int, steps: int, seconds: float, episodes: int, drives: Sequence[Episode]
     ) -> None:
-        """Append an `Evaluation`.
+        """Append an `Evaluation`, lap by lap.
 
         Raises:
             RunError: the disk is full or refuses.
         """
-        laps = tuple(tuple(round(time, 4) for time in drive.lap_times) for drive in drives)
-        off_tracks = tuple(drive.off_tracks for drive in drives)
-        self._append(
-            Evaluation(update, steps, seconds, episodes, *_results(drives), laps, off_tracks)
-        )
+        laps = all_laps(drives)
+        times = tuple(round(lap.seconds, 4) for lap in laps)
+        off_tracks = sum(drive.off_tracks for drive in drives)
+        when = (update, steps, round(seconds, 3), episodes)
+        self._append(Evaluation(*when, *_results(laps), times, off_tracks))
 
     def _append(self, entry: Update | Evaluation) -> None:
-        record = {"kind": type(entry).__name__.lower(), **dataclasses.asdict(entry)}
-        record["seconds"] = round(entry.seconds, 3)
-        line = json.dumps(record, separators=(",", ":"), allow_nan=False)
+        line = json.dumps(dataclasses.asdict(entry), separators=(",", ":"), allow_nan=False)
         with reported("write", self.path), self.path.open("a") as file:
             file.write(line + "\n")
 
@@ -126,26 +140,13 @@ def read_metrics(path: Path) -> tuple[list[Update], list[Evaluation]]:
     Raises:
         RunError: another line is damaged.
     """
-    updates, evaluations = [], []
-    for _, record in _lines(path):
-        kind = record.pop("kind", None)
-        if kind == "update":
-            updates.append(_entry(Update, record))
-        elif kind == "evaluation":
-            evaluations.append(_entry(Evaluation, record))
-    return updates, evaluations
-
-
-def _entry(kind: Any, record: dict[str, Any]) -> Any:
-    """Build ``kind``, ignoring what a later version may have added."""
-    names = {f.name for f in dataclasses.fields(kind)}
-    values = {name: value for name, value in record.items() if name in names}
-    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return kind(**{**values, **lists})
+    entries = [entry for _, entry in _lines(path)]
+    updates = [entry for entry in entries if isinstance(entry, Update)]
+    return updates, [entry for entry in entries if isinstance(entry, Evaluation)]
 
 
 def _results(
-    drives: Sequence[Episode],
+    drives: Sequence[Episode] | Sequence[Lap],
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...]]:
     return (
         tuple(round(drive.reward, 6) for drive in drives),
@@ -154,18 +155,15 @@ def _results(
     )
 
 
-def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _lines(path: Path) -> Iterator[tuple[str, Update | Evaluation]]:
     """Each complete line and what it says; an absent file has none."""
     with reported("read", path):
         text = path.read_text(errors="replace") if path.exists() else ""
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         try:
-            record = json.loads(line)
-            if not isinstance(record["steps"], int):
-                raise TypeError
-        except (ValueError, KeyError, TypeError):
+            yield line, _ENTRY.validate_json(line)
+        except ValidationError:
             raise RunError(
                 f"{path}, line {number} is damaged: {line[:60]!r}. Delete that line to go on; "
-                "only the plot needs it."
+                "only plots need it."
             ) from None
-        yield line, record

@@ -80,7 +80,7 @@ def _episodes(updates: Sequence[Update]) -> tuple[Floats, Floats, Floats]:
 def _draw(axes: Axes, steps: Floats, values: Floats) -> None:
     shown = slice(None, None, 1 + len(values) // MAX_DOTS)
     axes.plot(steps[shown], values[shown], ".", color=EPISODE, markersize=4, alpha=0.6, zorder=1)
-    axes.plot(steps, _running_mean(values), color=MEAN, linewidth=2.2, zorder=3)
+    axes.plot(steps[shown], _running_mean(values)[shown], color=MEAN, linewidth=2.2, zorder=3)
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.margins(x=0.01)
@@ -89,22 +89,17 @@ def _draw(axes: Axes, steps: Floats, values: Floats) -> None:
 
 
 def _draw_evaluations(axes: Sequence[Axes], evaluations: Sequence[Evaluation]) -> None:
-    """A diamond at the mean of each greedy evaluation, green if every drive was clean."""
-    for evaluation in evaluations:
-        clean = all(s == "lap_complete" for s in evaluation.statuses) and not any(
-            evaluation.off_tracks
-        )
-        for ax, values in zip(axes, (evaluation.rewards, evaluation.progress), strict=True):
-            if values:
-                ax.plot(
-                    evaluation.steps,
-                    np.mean(values),
-                    "D",
-                    color=CLEAN if clean else FAILED,
-                    markeredgecolor="white",
-                    markersize=8,
-                    zorder=4,
-                )
+    """A diamond at the mean over the laps of each greedy evaluation."""
+    drawn = [evaluation for evaluation in evaluations if evaluation.rewards]
+    for is_clean, colour in ((False, FAILED), (True, CLEAN)):
+        shown = [evaluation for evaluation in drawn if evaluation.is_clean == is_clean]
+        steps = [evaluation.steps for evaluation in shown]
+        rewards = [np.mean(evaluation.rewards) for evaluation in shown]
+        progress = [np.mean(evaluation.progress) for evaluation in shown]
+        for ax, means in zip(axes, (rewards, progress), strict=True):
+            ax.plot(
+                steps, means, "D", color=colour, markeredgecolor="white", markersize=8, zorder=4
+            )
 
 
 def _running_mean(values: Floats) -> Floats:
