@@ -1,4 +1,4 @@
-"""How a training stands: what whoever watches it is told after every update."""
+"""What is told about a training while it runs."""
 
 from __future__ import annotations
 
@@ -8,31 +8,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """A training in numbers.
+    """How far a training is, at one moment.
 
     Attributes:
-        elapsed_s: seconds of training, over all resumptions.
-        steps: environment steps of all cars.
-        steps_per_second: since this process began.
-        episodes: that have ended.
-        updates: of the policy.
-        mean_reward, mean_progress: of the latest episodes; progress in percent of a lap.
-        last_evaluation: result of the latest greedy laps, in words; empty before the first.
-        stop: what the training waits for, in words.
-        fraction_done: how much of the nearest limit (time, steps, episodes) is used up; None
-            where only a result ends the training.
+        elapsed_s: time spent training, s, over all resumptions.
+        steps, episodes, updates: so far, over all cars.
+        steps_per_second: over the last few seconds.
+        mean_reward: of the latest episodes; None before the first has ended.
+        mean_progress: of the same episodes, percent of a lap.
+        last_evaluation: result of the last greedy laps in words; empty before the first.
+        stop: what is still missing to the end of the run, in words.
+        fraction_done: the nearest stop condition, 0 to 1; None where that cannot be said.
     """
 
-    elapsed_s: float
-    steps: int
-    steps_per_second: float
-    episodes: int
-    updates: int
-    mean_reward: float
-    mean_progress: float
-    last_evaluation: str
-    stop: str
-    fraction_done: float | None
+    elapsed_s: float = 0.0
+    steps: int = 0
+    steps_per_second: float = 0.0
+    episodes: int = 0
+    mean_reward: float | None = None
+    mean_progress: float | None = None
+    updates: int = 0
+    last_evaluation: str = ""
+    stop: str = ""
+    fraction_done: float | None = None
 
 
 Show = Callable[[Progress], None]
+"""Told about a training after every update."""

@@ -57,6 +57,7 @@ class RunStatus(BaseModel):
         steps, episodes: driven so far, over all resumptions.
         seconds: spent training, over all resumptions, s.
         best: best evaluation, if there was one.
+        origin: run and checkpoint whose policy this one began with; empty if it began anew.
         stop_reason: which stop condition held, or who asked to stop.
         error: why it failed.
     """
@@ -72,6 +73,7 @@ class RunStatus(BaseModel):
     episodes: int = 0
     seconds: float = 0.0
     best: BestResult | None = None
+    origin: str = ""
     stop_reason: str = ""
     error: str = ""
 

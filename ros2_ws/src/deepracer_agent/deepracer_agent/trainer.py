@@ -236,8 +236,8 @@ class Trainer:
             steps_per_second=(counters.steps - self._steps_before) / elapsed,
             episodes=counters.episodes,
             updates=counters.updates,
-            mean_reward=float(np.mean([e.reward for e in self._recent] or [0.0])),
-            mean_progress=float(np.mean([e.progress for e in self._recent] or [0.0])),
+            mean_reward=_mean([e.reward for e in self._recent]),
+            mean_progress=_mean([e.progress for e in self._recent]),
             last_evaluation=summary(drives, self.config.evaluation.laps) if drives else "",
             stop=_stop_in_words(self.config),
             fraction_done=max(fractions, default=None),
@@ -324,6 +324,10 @@ class Trainer:
                 signal.signal(signal.SIGTERM, ask)
             except ValueError:  # not in the main thread: whoever runs us there stops us otherwise
                 return
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 def _stop_in_words(config: TrainingConfig) -> str:

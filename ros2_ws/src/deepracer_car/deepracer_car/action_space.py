@@ -32,6 +32,8 @@ _GRANULARITY_KEYS = (
 
 _CAR = CarSpec()
 _MAX_DEGREES = degrees(_CAR.max_steering_angle)
+_DECIMALS = 9
+"""Of degrees in files: 30 degrees that were read are written as 30 degrees again."""
 _ROUNDING = 1e-9
 """Slack of a limit, rad: 30 degrees stay 30 degrees however they were computed."""
 
@@ -75,7 +77,7 @@ class DiscreteActionSpace:
         table.setflags(write=False)
         object.__setattr__(self, "_table", table)
 
-    def decode(self, raw: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
+    def decode(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Turn positions (N,) into commands (N, 2): steering angle rad, speed m/s.
 
         Raises:
@@ -150,7 +152,7 @@ class DiscreteActionSpace:
         side = steering_granularity // 2
         return cls(
             tuple(
-                Action(radians(angle * k / side), speed)
+                Action(radians(round(angle * k / side, _DECIMALS)), speed)
                 for k in range(-side, side + 1)
                 for speed in speeds
             )
@@ -187,7 +189,7 @@ class ContinuousActionSpace:
         object.__setattr__(self, "_low", low_corner)
         object.__setattr__(self, "_span", high_corner - low_corner)
 
-    def decode(self, raw: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    def decode(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Turn answers (N, 2) into commands (N, 2): steering angle rad, speed m/s.
 
         Each answer is clipped to [-1, 1], then -1 is the low and 1 the high end of its range.
@@ -321,5 +323,4 @@ def _check_speed(where: str, speed: float) -> None:
 
 
 def _to_degrees(angle: float) -> float:
-    # Rounded, so that 30 degrees in a file are 30 degrees in the file written from it.
-    return round(degrees(angle), 9) + 0.0
+    return round(degrees(angle), _DECIMALS) + 0.0
