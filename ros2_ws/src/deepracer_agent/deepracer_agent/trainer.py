@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ import torch
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import LinearSchedule
 
-from deepracer_agent.checkpoints import Checkpoint, CheckpointStore
+from deepracer_agent.checkpoints import Checkpoint
 from deepracer_agent.config import TrainingConfig
 from deepracer_agent.distributed import Ranks
 from deepracer_agent.driving import clean_laps, drive_greedily, mean_progress, summary
@@ -358,23 +357,8 @@ def _load(algorithm: RacingPPO, model: Path, policy_only: bool = False) -> None:
         raise RunError(f"{model} does not fit this training: {error}") from error
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run as a rank above 0: ``python -m deepracer_agent.trainer RUN [CHECKPOINT]``."""
-    path, *number = sys.argv[1:] if arguments is None else arguments
-    run = RunDirectory(Path(path))
-    prepare_process()
-    ranks = Ranks.join()
-    checkpoint = CheckpointStore(run).resolve(number[0]) if number else None
-    Trainer(run, ranks, checkpoint).run()
-    ranks.leave()
-
-
 def prepare_process() -> None:
     """Set up memory and threads: one thread, as each core has a rank of its own."""
     keep_freed_memory()
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -137,7 +137,7 @@ def _run(
     with run.lock():
         others = []
         if not under_torchrun():
-            command = ["-m", "deepracer_agent.trainer", str(run.path.resolve())]
+            command = ["-m", "deepracer_agent.rank", str(run.path.resolve())]
             command += [str(checkpoint.number)] if checkpoint else []
             others = start_ranks(read_config(run).rank_count(), command, run.path / "ranks.log")
         try:
