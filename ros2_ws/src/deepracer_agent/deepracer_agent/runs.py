@@ -201,8 +201,9 @@ class RunDirectory:
             RunError: there is no such run.
         """
         for path in (root / name_or_path, Path(name_or_path)):
-            if (path / "status.json").is_file():
-                return cls(path)
+            with reported("open run", path):
+                if (path / "status.json").is_file():
+                    return cls(path)
         names = [run.name for run in list_runs(root)]
         if Path(name_or_path).is_dir():
             raise RunError(f"'{name_or_path}' is a folder but not a run: it has no status.json.")
