@@ -98,6 +98,8 @@ def test_runs_are_opened_by_name_or_path(run: RunDirectory, tmp_path: Path) -> N
         RunDirectory.open(tmp_path / "elsewhere", "first")
     with pytest.raises(RunError, match="a folder but not a run"):
         RunDirectory.open(run.path.parent, tmp_path)
+    with pytest.raises(RunError, match="name too long"):
+        RunDirectory.open(run.path.parent, "x" * 300)
 
 
 def test_list_runs_skips_what_is_no_run(run: RunDirectory) -> None:
@@ -164,3 +166,15 @@ def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(RunError, match="No such file"):
         write_file(tmp_path / "missing" / "file", "new")
+
+
+def test_run_directories_are_read_without_torch_or_windows() -> None:
+    modules = "runs checkpoints simtrace metrics racer_metrics laps plots".split()
+    code = (
+        "import sys\n"
+        + "".join(f"import deepracer_agent.{name}\n" for name in modules)
+        + "print({'torch', 'stable_baselines3', 'matplotlib.pyplot'} & set(sys.modules))"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
+    assert done.stdout == b"set()\n"

@@ -203,8 +203,9 @@ class RunDirectory:
             RunError: there is no such run.
         """
         for path in (root / name_or_path, Path(name_or_path)):
-            if (path / "status.json").is_file():
-                return cls(path)
+            with reported("open run", path):
+                if (path / "status.json").is_file():
+                    return cls(path)
         names = [run.name for run in list_runs(root)]
         if Path(name_or_path).is_dir():
             raise RunError(f"'{name_or_path}' is a folder but not a run: it has no status.json.")
@@ -302,6 +303,9 @@ def list_runs(root: Path) -> list[RunDirectory]:
 def write_file(path: Path, data: str | bytes, *, durable: bool = False) -> None:
     """Replace ``path`` at once: whoever reads it finds the old content or the new one.
 
+    One process may write a file at a time (see `RunDirectory.lock`). What a kill leaves under the
+    temporary name is overwritten next time.
+
     Args:
         path: the file; its folder must exist.
         data: new content; text is written as UTF-8.
@@ -310,7 +314,7 @@ def write_file(path: Path, data: str | bytes, *, durable: bool = False) -> None:
     Raises:
         RunError: the disk is full or refuses.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     with reported("write", path):
         try:
             with temporary.open("wb") as file:
