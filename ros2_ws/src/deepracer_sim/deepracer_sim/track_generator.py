@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from deepracer_car.errors import TrackError
+from deepracer_car.errors import TrackError, did_you_mean
+from deepracer_sim.appearance import APPEARANCES
 from deepracer_sim.rounded_polygon import RoundedPolygon, check_road
 from deepracer_sim.track import Floats, Track
 from deepracer_sim.track_layout import TrackLayout
@@ -55,6 +56,11 @@ def generate_layout(
         raise TrackError(
             f"The length {length:g} m is out of range; a road of width {width:g} m can be "
             f"{shortest:g} to 200 m long."
+        )
+    if appearance not in APPEARANCES:
+        raise TrackError(
+            f"Unknown appearance '{appearance}'; there are {', '.join(APPEARANCES)}."
+            + did_you_mean(appearance, APPEARANCES)
         )
     rng = np.random.default_rng(seed)
     for _ in range(ATTEMPTS):

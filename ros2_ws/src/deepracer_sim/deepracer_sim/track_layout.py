@@ -80,10 +80,10 @@ class TrackLayout:
             "width": self.width,
             "start": list(self.start) if self.start else None,
             "waypoints": self.waypoints,
+            "corners": [list(corner) for corner in self.corners],
         }
         given = {key: value for key, value in values.items() if value is not None}
-        head = yaml.safe_dump(given, default_flow_style=None, sort_keys=False, allow_unicode=True)
-        return head + "corners:\n" + "".join(f"  - {list(corner)}\n" for corner in self.corners)
+        return yaml.safe_dump(given, default_flow_style=None, sort_keys=False, allow_unicode=True)
 
     def _rows(self) -> Floats:
         line = RoundedPolygon(np.array(self.corners))
