@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     Field,
@@ -21,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from deepracer_agent.config_files import explain, read_yaml
+from deepracer_agent.config_files import explain, read_yaml, write_yaml
 from deepracer_agent.config_sections import (
     CheckpointConfig,
     EvaluationConfig,
@@ -170,7 +169,7 @@ class TrainingConfig(BaseModel):
 
     def to_yaml(self) -> str:
         """Return all settings as YAML; ``from_yaml`` gives an equal object."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        return write_yaml(self.model_dump(mode="json"))
 
     @classmethod
     def from_yaml(cls, text: str, source: str = "config.yaml") -> TrainingConfig:

@@ -47,6 +47,12 @@ def read_yaml(text: str, source: str) -> dict[str, Any]:
     return _mapping(content, source)
 
 
+def write_yaml(content: dict[str, Any]) -> str:
+    """Return the YAML text that ``read_yaml`` reads back equal, keys in their order."""
+    text = yaml.dump(content, Dumper=_StrictDumper, sort_keys=False, allow_unicode=True)
+    return str(text)
+
+
 def read_json(text: str, source: str) -> dict[str, Any]:
     """Parse a JSON object.
 
@@ -119,9 +125,16 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
+class _StrictDumper(yaml.SafeDumper):
+    """Quotes what the loader above would take for a number."""
+
+
+for _kind_of_file in (_StrictLoader, _StrictDumper):
+    _kind_of_file.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
+        list("-+0123456789"),
+    )
 
 
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

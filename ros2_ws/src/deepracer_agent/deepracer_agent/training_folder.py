@@ -108,6 +108,6 @@ def _put(settings: dict[str, Any], keys: list[str], value: Any) -> None:
 
 
 def _source(key: str, folder: Path, overrides: Mapping[str, Any]) -> str:
-    if any(key == given or key.startswith(f"{given}.") for given in overrides):
+    if any(f"{given}.".startswith(f"{key}.") or key.startswith(f"{given}.") for given in overrides):
         return COMMAND_LINE
     return str(folder / SETTINGS_FILE)

@@ -32,6 +32,8 @@ _GRANULARITY_KEYS = (
 
 _CAR = CarSpec()
 _MAX_DEGREES = degrees(_CAR.max_steering_angle)
+_DECIMALS = 9
+"""Of degrees in files: 30 degrees that were read are written as 30 degrees again."""
 _ROUNDING = 1e-9
 """Slack of a limit, rad: 30 degrees stay 30 degrees however they were computed."""
 
@@ -150,7 +152,7 @@ class DiscreteActionSpace:
         side = steering_granularity // 2
         return cls(
             tuple(
-                Action(radians(angle * k / side), speed)
+                Action(radians(round(angle * k / side, _DECIMALS)), speed)
                 for k in range(-side, side + 1)
                 for speed in speeds
             )
@@ -321,5 +323,4 @@ def _check_speed(where: str, speed: float) -> None:
 
 
 def _to_degrees(angle: float) -> float:
-    # Rounded, so that 30 degrees in a file are 30 degrees in the file written from it.
-    return round(degrees(angle), 9) + 0.0
+    return round(degrees(angle), _DECIMALS) + 0.0
