@@ -77,7 +77,7 @@ class DiscreteActionSpace:
         table.setflags(write=False)
         object.__setattr__(self, "_table", table)
 
-    def decode(self, raw: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
+    def decode(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Turn positions (N,) into commands (N, 2): steering angle rad, speed m/s.
 
         Raises:
@@ -189,7 +189,7 @@ class ContinuousActionSpace:
         object.__setattr__(self, "_low", low_corner)
         object.__setattr__(self, "_span", high_corner - low_corner)
 
-    def decode(self, raw: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    def decode(self, raw: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Turn answers (N, 2) into commands (N, 2): steering angle rad, speed m/s.
 
         Each answer is clipped to [-1, 1], then -1 is the low and 1 the high end of its range.
