@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from math import nan
 
 import pytest
 from rich.console import Console
@@ -54,15 +56,16 @@ def test_without_a_screen_there_are_plain_lines(monkeypatch: pytest.MonkeyPatch)
 def test_a_new_evaluation_is_told_at_once() -> None:
     console = Console(file=io.StringIO(), width=40)
     with TrainingDisplay("run", console) as shown:
-        shown.update(Progress(steps=1))
-        shown.update(Progress(steps=2, last_evaluation="first"))
-        shown.update(Progress(steps=3, last_evaluation="first"))
+        shown.update(replace(MOMENT, steps=1, last_evaluation=""))
+        shown.update(replace(MOMENT, steps=2, last_evaluation="first"))
+        shown.update(replace(MOMENT, steps=3, last_evaluation="first"))
     told = console.file.getvalue()  # type: ignore[attr-defined]
     assert "2 steps" in told.splitlines()[1]
 
 
 def test_before_the_first_episode_there_are_dashes() -> None:
-    assert "reward – | progress –" in display.line(Progress(steps=5))
+    early = replace(MOMENT, mean_reward=nan, mean_progress=nan, last_evaluation="")
+    assert "reward – | progress – | stops" in display.line(early)
 
 
 @pytest.mark.parametrize(

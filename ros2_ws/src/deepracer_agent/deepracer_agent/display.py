@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from math import isnan
 from types import TracebackType
 
 from rich.console import Console
@@ -29,7 +30,7 @@ class TrainingDisplay:
     def __init__(self, title: str, console: Console | None = None) -> None:
         self.title = title
         self.console = console or Console(highlight=False)
-        self._shown = Progress()
+        self._shown: Progress | None = None
         self._line_time = -SECONDS_BETWEEN_LINES
         self._live: Live | None = None
         if self.console.is_terminal:
@@ -52,25 +53,27 @@ class TrainingDisplay:
     ) -> None:
         if self._live is not None:
             self._live.stop()
-        elif self._shown.steps:
-            self._print_line()
+        elif self._shown is not None:
+            self._print_line(self._shown)
 
     def update(self, progress: Progress) -> None:
         """Show ``progress``; cheap enough to be called at every step."""
-        is_new = progress.last_evaluation != self._shown.last_evaluation
+        is_new = self._shown is None or progress.last_evaluation != self._shown.last_evaluation
         self._shown = progress
         if self._live is not None:
             return  # redrawn by its own thread
         if is_new or time.monotonic() - self._line_time >= SECONDS_BETWEEN_LINES:
-            self._print_line()
+            self._print_line(progress)
 
-    def _print_line(self) -> None:
+    def _print_line(self, progress: Progress) -> None:
         self._line_time = time.monotonic()
-        self.console.print(line(self._shown), markup=False, soft_wrap=True)
+        self.console.print(line(progress), markup=False, soft_wrap=True)
 
 
-def panel(title: str, progress: Progress) -> Panel:
-    """Return the display on a terminal."""
+def panel(title: str, progress: Progress | None) -> Panel:
+    """Return the display on a terminal; None before there is anything to show."""
+    if progress is None:
+        return Panel("starting …", title=Text(title), title_align="left", expand=False)
     table = Table.grid(padding=(0, 3))
     for _ in range(3):
         table.add_column(style="dim")
@@ -124,5 +127,5 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
-def _number(value: float | None, form: str, unit: str = "") -> str:
-    return "–" if value is None else f"{value:{form}}{unit}"
+def _number(value: float, form: str, unit: str = "") -> str:
+    return "–" if isnan(value) else f"{value:{form}}{unit}"
