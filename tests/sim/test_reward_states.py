@@ -32,9 +32,8 @@ def states(track: Track) -> list[dict]:
 
 def test_every_parameter_has_its_type(track: Track, states: list[dict]) -> None:
     real = RewardParams(track).build(
-        x=0.0, y=0.0, heading=0.0, distance_from_center=0.0, projection_distance=0.0,
-        is_left_of_center=True, progress=0.0, steps=2, speed=1.0, steering_angle=0.0,
-        track_width=0.8, waypoint=0, all_wheels_on_track=True, is_offtrack=False,
+        x=0.0, y=0.0, heading=0.0, along=0.0, lateral=0.0, progress=0.0, steps=2, speed=1.0,
+        steering_angle=0.0, track_width=0.8, waypoint=0, wheels_on_road=4,
     )  # fmt: skip
     assert len(states) == 700
     for params in states:

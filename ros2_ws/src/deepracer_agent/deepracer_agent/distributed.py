@@ -1,8 +1,8 @@
 """Data-parallel ranks: processes that each drive their own cars and average their gradients.
 
-The processes find one another by the environment variables of ``torchrun``. Started plainly, the first
-process starts the others on this machine itself; under ``torchrun`` it finds them there. Either way,
-two ranks on a laptop and sixteen on four machines run the same code.
+The processes find one another by the environment variables of ``torchrun``. Started plainly, the
+first process starts the others on this machine itself; under ``torchrun`` it finds them there.
+Either way, two ranks on a laptop and sixteen on four machines run the same code.
 """
 
 from __future__ import annotations

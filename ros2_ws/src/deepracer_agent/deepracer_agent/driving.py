@@ -55,7 +55,9 @@ def drive_greedily(
 
 def mean_progress(drives: Sequence[Episode], laps: int) -> float:
     """Mean percent of the ``laps`` asked for that were driven before the first failure."""
-    driven = [len(d.lap_times) + (d.progress / 100.0) * (d.status != "lap_complete") for d in drives]
+    driven = [
+        len(d.lap_times) + (d.progress / 100.0) * (d.status != "lap_complete") for d in drives
+    ]
     return 100.0 * float(np.mean(driven)) / laps
 
 

@@ -1,7 +1,7 @@
 """The two network presets: what turns 160x120 grey pixels into features for policy and value.
 
-Both take observations as they come from the camera, uint8 0 to 255 of shape (batch, 1, 120, 160), and
-scale them themselves; so no float copy of a whole batch is made on the way.
+Both take observations as they come from the camera, uint8 0 to 255 of shape (batch, 1, 120, 160),
+and scale them themselves; so no float copy of a whole batch is made on the way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Preset = Literal["fast", "deepracer"]
 
 
 def has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 natively; elsewhere it would be slower than float."""
+    """Whether this processor multiplies bfloat16 natively; elsewhere it is slower than float."""
     features = llvmlite.binding.get_host_cpu_features()
     return bool(features.get("avx512bf16") or features.get("amx-bf16"))
 
@@ -64,7 +64,9 @@ class RacingCnn(BaseFeaturesExtractor):
         reduced = self.reduced and observations.device.type == "cpu"
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=reduced):
             dtype = torch.bfloat16 if reduced else torch.float32
-            features: torch.Tensor = self.dense(self.convolutions(self._scaled(observations, dtype)))
+            features: torch.Tensor = self.dense(
+                self.convolutions(self._scaled(observations, dtype))
+            )
         return features.float()
 
     def _scaled(self, x: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -100,7 +102,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 class RacingPolicy(ActorCriticPolicy):
     """SB3's actor-critic policy, fed with raw pixels and free of SB3's conversion of every batch."""
 
-    def extract_features(  # type: ignore[override]
+    def extract_features(
         self, obs: torch.Tensor, features_extractor: BaseFeaturesExtractor | None = None
     ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """Hand the pixels straight to the extractor."""

@@ -1,8 +1,8 @@
-"""PPO as the racers' files describe it: SB3's algorithm, arranged for many small cars and several ranks.
+"""PPO as the racers' files describe it: SB3's, arranged for many cars and several ranks.
 
 What differs from `stable_baselines3.PPO`, and why:
 
-* a rollout ends after ``num_episodes_between_training`` episodes (or a cap on steps), as DeepRacer's;
+* a rollout ends after ``num_episodes_between_training`` episodes, or a cap on steps, as DeepRacer's;
 * the value loss is Huber or squared error, exploration may be e-greedy;
 * advantages are standardised once per update over all ranks, and returns are scaled to unit variance;
 * gradients of all ranks are averaged, so that R ranks with N/R cars learn as one with N cars;
@@ -148,7 +148,8 @@ class RacingPPO(PPO):
             the episodes that ended, or None if ``callback`` stopped the training.
         """
         buffer, env = self.rollout_buffer, self.env
-        assert self._last_obs is not None and env is not None
+        assert env is not None
+        assert self._last_obs is not None
         self.policy.set_training_mode(False)
         buffer.reset()
         self._truncations.clear()
@@ -176,9 +177,7 @@ class RacingPPO(PPO):
                 for car, info in enumerate(infos)
                 if info.get("TimeLimit.truncated")
             ]
-            buffer.add(
-                self._last_obs, raw, rewards, self._last_episode_starts, values, log_probs
-            )
+            buffer.add(self._last_obs, raw, rewards, self._last_episode_starts, values, log_probs)
             self._last_obs, self._last_episode_starts = observations, dones
         buffer.cut()
         if callback is None:

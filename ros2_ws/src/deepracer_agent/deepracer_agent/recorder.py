@@ -100,7 +100,12 @@ class Recorder:
             if name.startswith(("train/", "time/"))
         }
         self._metrics.update(
-            counters.updates, counters.steps, counters.seconds, counters.episodes, episodes, learning
+            counters.updates,
+            counters.steps,
+            counters.seconds,
+            counters.episodes,
+            episodes,
+            learning,
         )
         self.logger.dump(counters.steps)
 

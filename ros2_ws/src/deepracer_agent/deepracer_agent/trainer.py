@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import numpy as np
 import torch
@@ -39,7 +38,6 @@ from deepracer_sim.reward import RewardFunction
 from deepracer_sim.rules import RaceRules
 from deepracer_sim.starts import Starts
 from deepracer_sim.task import RacingTask
-from deepracer_sim.track import Track
 from deepracer_sim.track_library import load_track
 
 
@@ -181,6 +179,8 @@ class Trainer:
             is_best = self._recorder.evaluation(self.counters, self._last_drives)
             if is_best or self._recorder.checkpoint_is_due():
                 self._save(mean_progress(self._last_drives, every.laps))
+        if self._show:
+            self._show(self._progress())
 
     def _save(self, metric: float | None = None) -> None:
         if self._recorder:
@@ -246,7 +246,7 @@ class Trainer:
         config, ranks = self.config, self.ranks
         if config.cars % ranks.size:
             raise ConfigError(
-                f"cars: {config.cars} given, but {ranks.size} ranks need a multiple of {ranks.size}."
+                f"cars: {config.cars} given, but {ranks.size} ranks need a multiple of that."
             )
         cars = config.cars // ranks.size
         task = RacingTask(
@@ -281,7 +281,7 @@ class Trainer:
 
     def _build_algorithm(self, env: RacingVecEnv) -> RacingPPO:
         config, hyper, learning = self.config, self.config.hyperparameters, self.config.learning
-        ranks, cars = self.ranks, env.num_envs
+        ranks = self.ranks
         share, rest = divmod(hyper.num_episodes_between_training, ranks.size)
         final = learning.lr_final_fraction if learning.lr_schedule == "linear" else 1.0
         return RacingPPO(
@@ -332,7 +332,9 @@ def _mean(values: Sequence[float]) -> float | None:
 def _stop_in_words(config: TrainingConfig) -> str:
     stop = config.stop
     parts = [
-        f"{stop.laps} clean laps from each of {config.evaluation.starts} starts" if stop.laps else "",
+        f"{stop.laps} clean laps from each of {config.evaluation.starts} starts"
+        if stop.laps
+        else "",
         f"{stop.time:g} s" if stop.time else "",
         f"{stop.steps} steps" if stop.steps else "",
         f"{stop.episodes} episodes" if stop.episodes else "",

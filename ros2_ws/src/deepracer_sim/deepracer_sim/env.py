@@ -13,18 +13,20 @@ import numpy.typing as npt
 
 from deepracer_car.action_space import (
     ActionSpace,
+    ContinuousActionSpace,
     DiscreteActionSpace,
     action_space_from_metadata,
 )
 from deepracer_car.errors import ConfigError
 from deepracer_car.spec import CONTROL_HZ
 from deepracer_sim.embedded import EmbeddedSimulator
+from deepracer_sim.episode import TRACE_FIELDS
 from deepracer_sim.reward import RewardFunction
 from deepracer_sim.rules import RaceRules
 from deepracer_sim.spaces import answer_space, observation_space
 from deepracer_sim.starts import Starts
 from deepracer_sim.task import RacingTask
-from deepracer_sim.top_view import TopView
+from deepracer_sim.top_view import TopView, Trail
 from deepracer_sim.track import Track
 from deepracer_sim.track_library import load_track
 
@@ -108,9 +110,7 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
     ) -> None:
         """Build the environment; see the class for the arguments."""
         if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ConfigError(
-                f"render_mode is {render_mode!r}; allowed are None and 'rgb_array'."
-            )
+            raise ConfigError(f"render_mode is {render_mode!r}; allowed are None and 'rgb_array'.")
         track = load_track(track) if isinstance(track, str) else track
         self.track = track.driven(direction)
         self.decoder = _as_action_space(action_space)
@@ -124,8 +124,10 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
             _as_reward_function(reward_function).instances(1),
             rules=rules,
             starts=starts,
+            restart=False,
         )
         self._view: TopView | None = None
+        self._path: list[tuple[float, float]] = []
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -133,28 +135,75 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
         """Start the next episode; ``seed`` starts a new sequence of episodes."""
         super().reset(seed=seed)
         observation = self._task.reset(seed)[0]
+        self._path.clear()
         return observation, self._info("prepare")
 
-    def step(
-        self, action: Any
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Hold ``action`` for 1/15 s."""
         raw = np.asarray(action)[np.newaxis]
         discrete = isinstance(self.decoder, DiscreteActionSpace)
         result = self._task.step(
             self.decoder.decode(raw), raw.astype(np.float64) if discrete else None
         )
-        terminated, truncated = bool(result.terminated[0]), bool(result.truncated[0])
-        observation, info = result.observations[0], self._info("in_progress")
-        return observation, float(result.rewards[0]), terminated, truncated, info
+        observation, reward = result.observations[0], float(result.rewards[0])
+        info = self._info("in_progress")
+        if result.episodes:
+            episode = result.episodes[0]
+            info.update(
+                episode_status=episode.status,
+                lap_times=episode.lap_times,
+                episode_trace=dict(zip(TRACE_FIELDS, episode.trace.T, strict=True)),
+            )
+        return observation, reward, bool(result.terminated[0]), bool(result.truncated[0]), info
 
     def render(self) -> npt.NDArray[np.uint8] | None:  # type: ignore[override]
-        """Return the track from above with the car, (rows, columns, 3) uint8."""
-        return None
+        """Return the track from above with the car and its path, (rows, columns, 3) uint8."""
+        if self.render_mode is None:
+            return None
+        if self._view is None:
+            self._view = TopView(self.track, fit=(800, 600), waypoints=False)
+        trail = Trail(np.array(self._path)) if len(self._path) > 1 else None
+        return self._view.draw(self._simulator.poses, [trail] if trail else [])
 
     def _info(self, status: str) -> dict[str, Any]:
-        return {"episode_status": status}
+        pose = self._simulator.poses[0]
+        self._path.append((pose[0], pose[1]))
+        return {
+            "episode_status": status,
+            "progress": float(self._task.progress[0]),
+            "speed": float(self._simulator.speeds[0]),
+            "pose": tuple(float(v) for v in pose),
+        }
+
+
+def _as_reward_function(given: Any) -> RewardFunction:
+    if given is None:
+        return RewardFunction.from_callable(_reward_for_progress())
+    if isinstance(given, PathLike):
+        return RewardFunction.load(Path(given))
+    if isinstance(given, str):
+        if "\n" in given:
+            return RewardFunction.from_source(given, "<reward_function>")
+        return RewardFunction.load(Path(given))
+    return RewardFunction.from_callable(given)
+
+
+def _reward_for_progress() -> Callable[[dict[str, Any]], float]:
+    """A reward of the percent of the lap gained in this step."""
+    before = 0.0
+
+    def reward_function(params: dict[str, Any]) -> float:
+        nonlocal before
+        gained = params["progress"] - before if params["steps"] > 2 else 0.0
+        before = params["progress"]
+        return float(max(gained, 0.0))
+
+    return reward_function
 
 
 def _as_action_space(given: Any) -> ActionSpace:
-    return given
+    if given is None:
+        return DiscreteActionSpace.from_granularity(30.0, 5, 1.0, 2)
+    if isinstance(given, (DiscreteActionSpace, ContinuousActionSpace)):
+        return given
+    return action_space_from_metadata(given)

@@ -20,23 +20,20 @@ class RewardParams:
 
     def build(
         self,
-        *,
         x: float,
         y: float,
         heading: float,
-        distance_from_center: float,
-        projection_distance: float,
-        is_left_of_center: bool,
+        along: float,
+        lateral: float,
         progress: float,
         steps: int,
         speed: float,
         steering_angle: float,
         track_width: float,
         waypoint: int,
-        all_wheels_on_track: bool,
-        is_offtrack: bool,
-        is_crashed: bool = False,
+        wheels_on_road: int,
         sim_time: float = 0.0,
+        is_crashed: bool = False,
     ) -> dict[str, Any]:
         """Return a new dictionary; a reward function may change it without harm.
 
@@ -44,28 +41,27 @@ class RewardParams:
             x: of the judged point, 0.14 m ahead of the middle of the car, m.
             y: likewise, m.
             heading: degrees, -180 to 180, 0 along the x axis, counter-clockwise positive.
-            distance_from_center: of the judged point from the centre line, m, at least 0.
-            projection_distance: along the centre line from waypoint 0, m.
-            is_left_of_center: left of the centre line as it is driven.
+            along: distance of the judged point along the centre line from waypoint 0, m.
+            lateral: its distance from the centre line, m, positive to the left.
             progress: percent of the lap, up to 100.
             steps: of this episode; the first action is step 2, the car standing ready step 1.
             speed: commanded, m/s.
             steering_angle: commanded, degrees, positive to the left.
             track_width: between the borders beside the judged point, m.
             waypoint: index of the waypoint behind the judged point.
-            all_wheels_on_track: all wheel centres between the borders.
-            is_offtrack: no wheel centre between the borders.
-            is_crashed: the car hit an object.
+            wheels_on_road: how many wheel centres lie between the borders, 0 to 4.
             sim_time: simulated seconds since the car's first start.
+            is_crashed: the car hit an object.
         """
+        is_offtrack = wheels_on_road == 0
         return {
-            "all_wheels_on_track": all_wheels_on_track,
+            "all_wheels_on_track": wheels_on_road == 4,
             "x": x,
             "y": y,
             "heading": heading,
-            "distance_from_center": distance_from_center,
-            "projection_distance": projection_distance,
-            "is_left_of_center": is_left_of_center,
+            "distance_from_center": abs(lateral),
+            "projection_distance": along,
+            "is_left_of_center": lateral > 0.0,
             "is_reversed": self._is_reversed,
             "is_crashed": is_crashed,
             "crashed": is_crashed,

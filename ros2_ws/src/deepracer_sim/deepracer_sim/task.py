@@ -40,7 +40,8 @@ class StepResult:
     """What one control step brought, for N cars.
 
     Attributes:
-        observations: (N, 1, 120, 160) uint8; of a car whose episode ended, the first of the next.
+        observations: (N, 1, 120, 160) uint8; of a car that was restarted, the first of its new
+            episode.
         rewards: (N,).
         terminated: (N,) the rules ended the episode: off track, crashed, standing or reversed.
         truncated: (N,) cut off from outside the driving: laps done or step limit. What the car
@@ -58,10 +59,7 @@ class StepResult:
 
 
 class RacingTask:
-    """N cars driving episodes on one track.
-
-    A car whose episode ends begins the next one at once.
-    """
+    """N cars driving episodes on one track."""
 
     def __init__(
         self,
@@ -74,6 +72,7 @@ class RacingTask:
         seed: int = 0,
         first_car: int = 0,
         total_cars: int | None = None,
+        restart: bool = True,
     ) -> None:
         """Set up; call `reset` before `step`.
 
@@ -86,6 +85,8 @@ class RacingTask:
             seed: of the random starts.
             first_car: number of the first of these cars among all cars of a training.
             total_cars: number of all cars; round-robin starts are dealt out among them.
+            restart: begin the next episode of a car at once when one ends; otherwise the car stays
+                where it is until `reset`.
         """
         n_cars = simulator.n_cars
         self.track = track
@@ -100,6 +101,7 @@ class RacingTask:
         self._tracks = {False: track, True: track.reverse()}
         self._seed, self._first_car = seed, first_car
         self._total_cars = total_cars or n_cars
+        self._restart = restart
         self._trace = Trace(n_cars)
         self._steps: npt.NDArray[np.int64] = np.zeros(n_cars, dtype=np.int64)
         self._clock: Floats = np.zeros(n_cars)
@@ -109,6 +111,16 @@ class RacingTask:
         self._turn: npt.NDArray[np.int64] = np.zeros(n_cars, dtype=np.int64)
         self._lap_times: list[list[float]] = [[] for _ in range(n_cars)]
         self._off_tracks: npt.NDArray[np.int64] = np.zeros(n_cars, dtype=np.int64)
+
+    @property
+    def progress(self) -> Floats:
+        """(N,) percent of the lap of each car."""
+        return self._referee.progress
+
+    @property
+    def poses(self) -> Floats:
+        """(N, 3) x, y in metres and yaw in radians of each car."""
+        return self._simulator.poses
 
     def reset(self, seed: int | None = None) -> Frames:
         """Put every car at its first start (``seed``: of a new sequence); return what they see."""
@@ -146,68 +158,37 @@ class RacingTask:
         )
         if cars.size:
             result.episodes = [self._finish(car, int(status[car])) for car in cars]
-            self._begin(cars)
-            observations[cars] = self._simulator.frames(cars)
+            if self._restart:
+                self._begin(cars)
+                observations[cars] = self._simulator.frames(cars)
         return result
 
     def _reward(self, location: Location, commands: Floats) -> npt.NDArray[np.float64]:
-        poses = self._simulator.poses
-        rows = zip(
-            location.x.tolist(),
-            location.y.tolist(),
-            np.degrees(poses[:, 2]).tolist(),
-            location.along.tolist(),
-            location.lateral.tolist(),
-            self._referee.progress.tolist(),
-            (self._steps + 1).tolist(),
-            commands[:, 1].tolist(),
-            np.degrees(commands[:, 0]).tolist(),
-            location.width.tolist(),
-            location.waypoint.tolist(),
-            location.wheels_on_road.tolist(),
-            self._clock.tolist(),
-            self._reversed.tolist(),
-            self._rewards,
-            strict=True,
+        headings = np.degrees(self._simulator.poses[:, 2])
+        steering_angles = np.degrees(commands[:, 0])
+        columns = (
+            location.x,
+            location.y,
+            headings,
+            location.along,
+            location.lateral,
+            self._referee.progress,
+            self._steps + 1,
+            commands[:, 1],
+            steering_angles,
+            location.width,
+            location.waypoint,
+            location.wheels_on_road,
+            self._clock,
         )
+        # Plain Python numbers, column by column: ten times faster than reading arrays row by row.
+        rows = zip(*(column.tolist() for column in columns), strict=True)
         return np.array(
             [
-                reward(
-                    self._params[is_reversed].build(
-                        x=x,
-                        y=y,
-                        heading=heading,
-                        distance_from_center=abs(lateral),
-                        projection_distance=along,
-                        is_left_of_center=lateral > 0.0,
-                        progress=progress,
-                        steps=steps,
-                        speed=speed,
-                        steering_angle=steering_angle,
-                        track_width=width,
-                        waypoint=waypoint,
-                        all_wheels_on_track=wheels == 4,
-                        is_offtrack=wheels == 0,
-                        sim_time=clock,
-                    )
+                reward(self._params[is_reversed].build(*row))
+                for reward, is_reversed, row in zip(
+                    self._rewards, self._reversed.tolist(), rows, strict=True
                 )
-                for (
-                    x,
-                    y,
-                    heading,
-                    along,
-                    lateral,
-                    progress,
-                    steps,
-                    speed,
-                    steering_angle,
-                    width,
-                    waypoint,
-                    wheels,
-                    clock,
-                    is_reversed,
-                    reward,
-                ) in rows
             ]
         )
 

@@ -130,8 +130,9 @@ class Track:
         """
         along, lateral = np.empty(len(points)), np.empty(len(points))
         segment = np.empty(len(points), dtype=np.int64)
-        project_points(self.center, self.arc_length, np.ascontiguousarray(points), along, lateral,
-                       segment)
+        project_points(
+            self.center, self.arc_length, np.ascontiguousarray(points), along, lateral, segment
+        )
         return along, lateral, segment
 
     def on_road(self, points: Floats) -> npt.NDArray[np.bool_]:
@@ -139,8 +140,9 @@ class Track:
         return np.array([point_on_road(self.road_edges, x, y) for x, y in points], dtype=bool)
 
 
-def track_from_rows(rows: Floats, name: str, *, title: str = "",
-                    appearance: Appearance | None = None) -> Track:
+def track_from_rows(
+    rows: Floats, name: str, *, title: str = "", appearance: Appearance | None = None
+) -> Track:
     """Build a track from community rows: centre x, y, inner x, y, outer x, y, metres, (N, 6).
 
     A loop whose last row stops short of the first by less than two mean spacings is closed.
@@ -154,8 +156,15 @@ def track_from_rows(rows: Floats, name: str, *, title: str = "",
     closed = gap < 2.0 * spacing
     if closed and gap > 0.0:
         rows = np.vstack([rows, rows[:1]])
-    return Track(name, rows[:, 0:2].copy(), rows[:, 2:4].copy(), rows[:, 4:6].copy(), closed,
-                 title or name, appearance or Appearance())
+    return Track(
+        name,
+        rows[:, 0:2].copy(),
+        rows[:, 2:4].copy(),
+        rows[:, 4:6].copy(),
+        closed,
+        title or name,
+        appearance or Appearance(),
+    )
 
 
 def _checked(rows: npt.NDArray[np.generic], name: str) -> Floats:

@@ -53,7 +53,10 @@ class Vehicle:
         )
 
     def step(
-        self, state: npt.NDArray[np.float64], commands: npt.NDArray[np.float64], dt: float = CONTROL_DT
+        self,
+        state: npt.NDArray[np.float64],
+        commands: npt.NDArray[np.float64],
+        dt: float = CONTROL_DT,
     ) -> None:
         """Move the cars by ``dt`` seconds, in place.
 
