@@ -169,7 +169,7 @@ def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_run_directories_are_read_without_torch_or_windows() -> None:
-    modules = "runs checkpoints simtrace metrics racer_metrics laps plots".split()
+    modules = ["runs", "checkpoints", "simtrace", "metrics", "racer_metrics", "laps", "plots"]
     code = (
         "import sys\n"
         + "".join(f"import deepracer_agent.{name}\n" for name in modules)
