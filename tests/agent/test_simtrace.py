@@ -111,6 +111,15 @@ def test_resuming_equals_never_having_stopped(
     assert {p.name: p.read_bytes() for p in killed.traces.iterdir()} == expected
 
 
+def test_a_row_torn_within_its_number_is_cut(run: RunDirectory, episode: MakeEpisode) -> None:
+    TraceWriter(run, 20).add([episode(n) for n in range(12)])
+    path = run.traces / "0-iteration.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"1")  # of episode 12, not of episode 1
+    TraceWriter(run, 20, episodes_done=12)
+    assert path.read_bytes() == whole
+
+
 def test_resuming_where_traces_were_deleted(run: RunDirectory, episode: MakeEpisode) -> None:
     writer = TraceWriter(run, 4, episodes_done=6)
     writer.add([episode(6)])
