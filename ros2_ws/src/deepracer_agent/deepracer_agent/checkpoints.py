@@ -153,7 +153,8 @@ class CheckpointStore:
         if damage := chosen.damage():
             good = next((c for c in reversed(found) if c != chosen and not c.damage()), None)
             instead = (
-                f"The newest undamaged one is {good.number}: --checkpoint {good.number} uses it."
+                f"The newest undamaged one is {good.number}: evaluate it with --checkpoint "
+                f"{good.number}, or go on from it with --resume {self.run.name}:{good.number}."
                 if good
                 else "There is no undamaged one in this run."
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -15,30 +14,22 @@ from deepracer_sim.episode import Episode
 from deepracer_sim.task import RacingTask
 
 
-@dataclass
-class Recording:
-    """What car 0 of a drive saw, frame by frame.
-
-    Attributes:
-        observations: (1, 120, 160) uint8 each; the k-th was seen before step k.
-    """
-
-    observations: list[npt.NDArray[np.uint8]] = field(default_factory=list)
-
-
 def drive_greedily(
     policy: BasePolicy,
     task: RacingTask,
     action_space: ActionSpace,
-    recording: Recording | None = None,
+    seen: list[npt.NDArray[np.uint8]] | None = None,
 ) -> list[Episode]:
-    """Drive one episode with every car of ``task``; returns them in the order of the cars."""
+    """Drive one episode with every car of ``task``; returns them in the order of the cars.
+
+    What the first car saw before each step, (1, 120, 160), is added to ``seen``.
+    """
     policy.set_training_mode(False)
     observations = task.reset()
     drives: dict[int, Episode] = {}
     while len(drives) < task.n_cars:
-        if recording is not None:
-            recording.observations.append(observations[0])
+        if seen is not None:
+            seen.append(observations[0])
         with torch.inference_mode():
             answer = policy._predict(
                 torch.as_tensor(observations, device=policy.device), deterministic=True
@@ -62,7 +53,7 @@ def mean_progress(drives: Sequence[Episode], laps: int) -> float:
 
 
 def clean_laps(drive: Episode) -> int:
-    """Laps completed, if the car never left the road."""
+    """Laps completed if the car never left the road, else 0."""
     return len(drive.lap_times) if drive.off_tracks == 0 else 0
 
 

@@ -81,7 +81,10 @@ class Recorder:
         self._last_checkpoint = time.monotonic()
         self._last_preview = 0.0
         self._saved_updates = counters.updates
-        self.write_status(counters, state="running", stop_reason="", error="")
+        best = run.status.best
+        if best is not None and best.checkpoint > counters.updates:
+            best = None  # killed before that checkpoint was saved
+        self.write_status(counters, state="running", best=best, stop_reason="", error="")
 
     def update(self, counters: Counters, episodes: Sequence[Episode]) -> None:
         """Note an update and the episodes that ended before it."""
@@ -151,6 +154,7 @@ class Recorder:
         def write(folder: Path) -> None:
             write_model(folder / MODEL)
             (folder / STATE).write_text(json.dumps(asdict(counters), indent=2) + "\n")
+            self._config.model_metadata.save(folder / "model_metadata.json")
 
         self._racer_metrics.save()
         self.checkpoints.save(counters.updates, counters.steps, write, metric)

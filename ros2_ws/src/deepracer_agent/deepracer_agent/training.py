@@ -76,7 +76,7 @@ def resume(
     """Go on with a training that was stopped, interrupted or killed, from its last checkpoint.
 
     Args:
-        name: of the run, or its path.
+        name: of the run, or its path; ``:CHECKPOINT`` behind it goes back to that one.
         root: folder of all runs.
         config: new settings, as `read_config` gives and with other stop conditions, say.
         show: told about the progress after every update.
@@ -84,6 +84,7 @@ def resume(
     Raises:
         RunError: no such run, it is being trained, or its last checkpoint is damaged.
     """
+    name, _, which = name.partition(":")
     run = RunDirectory.open(root, name)
     old = read_config(run)
     if config is not None and config != old:
@@ -91,7 +92,7 @@ def resume(
         with run.lock():
             write_file(run.config, config.to_yaml())
     store = CheckpointStore(run)
-    checkpoint = store.resolve("last") if store.all() else None
+    checkpoint = store.resolve(which or "last") if which or store.all() else None
     return _run(run, show, checkpoint=checkpoint)
 
 

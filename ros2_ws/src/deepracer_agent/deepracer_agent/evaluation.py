@@ -1,0 +1,221 @@
+"""Evaluation: a trained policy drives laps without exploring, on any track, filmed if wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from deepracer_agent.checkpoints import CheckpointStore
+from deepracer_agent.laps import Lap, laps_of
+from deepracer_agent.racer_metrics import write_evaluation_metrics
+from deepracer_agent.runs import RunDirectory
+from deepracer_agent.simtrace import write_evaluation_trace
+from deepracer_agent.training import RUNS, read_config
+from deepracer_agent.training_folder import DEFAULT_REWARD
+from deepracer_car.errors import ConfigError, RunError
+from deepracer_car.model_metadata import ModelMetadata
+from deepracer_car.spec import CONTROL_HZ, CarSpec
+from deepracer_sim.embedded import EmbeddedSimulator
+from deepracer_sim.episode import TRACE_FIELDS, Episode
+from deepracer_sim.film import Drive, record_lap
+from deepracer_sim.reward import RewardFunction
+from deepracer_sim.rules import RaceRules
+from deepracer_sim.starts import Starts
+from deepracer_sim.task import RacingTask
+from deepracer_sim.track import Track
+from deepracer_sim.track_library import load_track
+
+MODEL = "model.zip"
+METADATA = "model_metadata.json"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A saved policy and what is needed to drive with it.
+
+    Attributes:
+        path: the SB3 archive.
+        name: for tables: run and checkpoint, or the path.
+        metadata: its action space and sensors.
+        run: the run it belongs to, if it does.
+    """
+
+    path: Path
+    name: str
+    metadata: ModelMetadata
+    run: RunDirectory | None
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Laps driven by a policy.
+
+    Attributes:
+        model: name of the model.
+        track: the road, as it was driven.
+        laps: in the order driven; the last may be incomplete.
+        drive: the whole drive, with its trace.
+        observations: (T, 1, 120, 160) uint8, what the network saw before each step.
+    """
+
+    model: str
+    track: Track
+    laps: list[Lap]
+    drive: Episode
+    observations: npt.NDArray[np.uint8]
+
+    def to_json(self) -> dict[str, Any]:
+        """The table of laps as plain values."""
+        return {
+            "model": self.model,
+            "track": self.track.name,
+            "direction": self.track.direction,
+            "laps": [
+                {
+                    "lap": number,
+                    "seconds": round(lap.seconds, 3),
+                    "progress": round(lap.progress, 2),
+                    "off_tracks": sum(lap.failures.values()),
+                    "result": lap.status,
+                }
+                for number, lap in enumerate(self.laps, start=1)
+            ],
+        }
+
+
+def find_model(text: str, checkpoint: str = "best", root: Path = RUNS) -> Model:
+    """Find a run's checkpoint, or a checkpoint folder or SB3 archive with its metadata beside it.
+
+    Args:
+        text: name or path of a run, or path of a checkpoint folder or ``model.zip``.
+        checkpoint: of a run: ``best``, ``last`` or a number.
+        root: folder of all runs.
+
+    Raises:
+        RunError: there is no such model, or it is damaged.
+    """
+    path = Path(text)
+    archive = path / MODEL if path.is_dir() else path
+    if archive.is_file():
+        metadata = archive.with_name(METADATA)
+        if not metadata.is_file():
+            raise RunError(
+                f"{archive} has no {METADATA} beside it, which tells the action space. Copy it "
+                "there, or give the name of the run."
+            )
+        return Model(archive, str(path), ModelMetadata.load(metadata), None)
+    run = RunDirectory.open(root, text)
+    found = CheckpointStore(run).resolve(checkpoint)
+    metadata = ModelMetadata.load(run.model_metadata)
+    return Model(found.path / MODEL, f"{run.name}:{found.number}", metadata, run)
+
+
+def evaluate(
+    model: str | Model,
+    *,
+    track: str | None = None,
+    direction: Literal["cw", "ccw"] | None = None,
+    laps: int = 3,
+    checkpoint: str = "best",
+    resets: int = 100,
+    off_track_penalty: float = 2.0,
+    root: Path = RUNS,
+) -> EvaluationResult:
+    """Drive ``laps`` laps from a standing start and note them in the run.
+
+    A car that leaves the road is put back on it for a penalty, as in the original's evaluations.
+
+    Args:
+        model: see `find_model`.
+        track: default: the one it was trained on.
+        direction: clockwise or counter-clockwise; default: as trained.
+        laps: how many.
+        checkpoint: of a run: ``best``, ``last`` or a number.
+        resets: how often the car may be put back; after that the drive ends.
+        off_track_penalty: s.
+        root: folder of all runs.
+
+    Raises:
+        DeepRacerError: something given cannot be used.
+    """
+    if laps < 1:
+        raise ConfigError(f"laps is {laps}; at least 1 lap can be driven.")
+    model = find_model(model, checkpoint, root) if isinstance(model, str) else model
+    config = read_config(model.run) if model.run else None
+    if track is None and config is None:
+        raise ConfigError(f"{model.name} does not know its track; give one with --track.")
+    trained_direction = config.direction if config and track in (None, config.track) else None
+    road = load_track(track or (config.track if config else ""))
+    road = road.driven(direction or trained_direction)
+    steps = config.max_steps_per_episode if config else RaceRules.max_steps
+    task = RacingTask(
+        EmbeddedSimulator(road),
+        road,
+        RewardFunction.load(model.run.reward_function if model.run else DEFAULT_REWARD).instances(1),
+        rules=RaceRules(laps, steps * laps, resets, off_track_penalty),
+        starts=Starts("fixed"),
+    )
+    drive, observations = _drive(model, task)
+    if model.run:
+        stamp = model.run.new_evaluation()
+        write_evaluation_trace(model.run, stamp, [drive])
+        write_evaluation_metrics(model.run, stamp, [drive])
+    return EvaluationResult(model.name, road, laps_of(drive), drive, observations)
+
+
+def _drive(model: Model, task: RacingTask) -> tuple[Episode, npt.NDArray[np.uint8]]:
+    # Late, because torch takes a second and wrong arguments should be told at once.
+    from stable_baselines3 import PPO
+
+    from deepracer_agent.driving import drive_greedily
+
+    try:
+        algorithm = PPO.load(model.path, device="auto")
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise RunError(f"{model.path} cannot be loaded as a model: {error}") from error
+    observations: list[npt.NDArray[np.uint8]] = []
+    drives = drive_greedily(algorithm.policy, task, model.metadata.action_space, observations)
+    return drives[0], np.stack(observations)
+
+
+def film(path: Path, result: EvaluationResult, laps: Sequence[int] | None = None) -> None:
+    """Write a film of the drive, or of the ``laps`` (counted from 1) of it, to ``path``.
+
+    Raises:
+        ConfigError: the file ending is neither ``.mp4`` nor ``.gif``.
+    """
+    columns = dict(zip(TRACE_FIELDS, result.drive.trace.T, strict=True))
+    # Row k of the trace is where the car stood when it saw observation k and chose action k.
+    steps = len(result.observations)
+    yaw = np.radians(columns["yaw"])
+    front = CarSpec().front_point_x
+    poses = np.stack([columns["x"] - front * np.cos(yaw), columns["y"] - front * np.sin(yaw), yaw])
+    moved = np.hypot(*np.diff(poses[:2], axis=1))
+    starts = np.array([lap.start_time for lap in result.laps])
+    lap = np.maximum(np.searchsorted(starts, columns["time"][:steps] + 1e-6, side="right"), 1)
+    chosen = np.isin(lap, list(laps)) if laps else np.ones(steps, dtype=bool)
+    drive = Drive(
+        poses=poses.T[:steps][chosen],
+        speeds=np.minimum(moved * CONTROL_HZ, CarSpec().max_speed)[chosen],
+        steering_angles=np.radians(columns["steering_angle"][1 : steps + 1])[chosen],
+        progress=columns["progress"][:steps][chosen],
+        times=(columns["time"][:steps] - starts[lap - 1])[chosen],
+        laps=lap[chosen],
+        observations=result.observations[chosen],
+        caption=result.model,
+    )
+    record_lap(path, result.track, drive)
+
+
+def best_lap(result: EvaluationResult) -> int:
+    """Number of the fastest clean lap, counted from 1; without one, of the lap that got furthest."""
+    ranked = sorted(
+        enumerate(result.laps, start=1),
+        key=lambda item: (not item[1].is_clean, -item[1].progress, item[1].seconds),
+    )
+    return ranked[0][0]
