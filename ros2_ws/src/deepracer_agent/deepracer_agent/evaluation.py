@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from deepracer_agent.checkpoints import CheckpointStore
 from deepracer_agent.laps import Lap, laps_of
+from deepracer_agent.process import prepare_process
 from deepracer_agent.racer_metrics import write_evaluation_metrics
 from deepracer_agent.runs import RunDirectory
 from deepracer_agent.simtrace import write_evaluation_trace
@@ -174,6 +175,7 @@ def _drive(model: Model, task: RacingTask) -> tuple[Episode, npt.NDArray[np.uint
 
     from deepracer_agent.driving import drive_greedily
 
+    prepare_process()
     try:
         algorithm = PPO.load(model.path, device="auto")
     except (OSError, ValueError, KeyError, RuntimeError) as error:

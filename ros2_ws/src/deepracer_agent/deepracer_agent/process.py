@@ -1,12 +1,26 @@
-"""Settings of a process that learns."""
+"""Settings of a process that learns or drives with a network."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _KEEP = 1 << 30
+
+
+def prepare_process() -> None:
+    """Set up memory and threads, before the first frame.
+
+    One thread: each core has a rank of its own, and on a busy machine a second thread makes small
+    networks many times slower. ``OMP_NUM_THREADS`` overrides that.
+    """
+    import torch
+
+    keep_freed_memory()
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
 
 
 def keep_freed_memory() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from deepracer_agent.checkpoints import CheckpointStore
 from deepracer_agent.distributed import Ranks
+from deepracer_agent.process import prepare_process
 from deepracer_agent.runs import RunDirectory
-from deepracer_agent.trainer import Trainer, prepare_process
+from deepracer_agent.trainer import Trainer
 
 
 def main(path: str, checkpoint: str | None = None) -> None:

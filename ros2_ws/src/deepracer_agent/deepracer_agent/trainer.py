@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections import deque
@@ -25,7 +24,6 @@ from deepracer_agent.distributed import Ranks
 from deepracer_agent.driving import clean_laps, drive_greedily, mean_progress, summary
 from deepracer_agent.networks import RacingPolicy, policy_kwargs
 from deepracer_agent.ppo import Exploration, RacingPPO
-from deepracer_agent.process import keep_freed_memory
 from deepracer_agent.progress import Progress, Show
 from deepracer_agent.recorder import MODEL, Counters, Recorder
 from deepracer_agent.runs import RunDirectory
@@ -357,10 +355,3 @@ def _load(algorithm: RacingPPO, model: Path, policy_only: bool = False) -> None:
             algorithm.return_statistics = data["return_statistics"]
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise RunError(f"{model} does not fit this training: {error}") from error
-
-
-def prepare_process() -> None:
-    """Set up memory and threads: one thread, as each core has a rank of its own."""
-    keep_freed_memory()
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)

@@ -12,6 +12,7 @@ from pathlib import Path
 from deepracer_agent.checkpoints import Checkpoint, CheckpointStore
 from deepracer_agent.config import TrainingConfig
 from deepracer_agent.distributed import start_ranks, stop_ranks, under_torchrun
+from deepracer_agent.process import prepare_process
 from deepracer_agent.progress import Show
 from deepracer_agent.runs import RunDirectory, write_file
 from deepracer_agent.training_folder import DEFAULT_REWARD
@@ -156,7 +157,7 @@ def _train_rank_0(
     run: RunDirectory, checkpoint: Checkpoint | None, weights: Path | None, show: Show | None
 ) -> str:
     from deepracer_agent.distributed import Ranks
-    from deepracer_agent.trainer import Trainer, prepare_process
+    from deepracer_agent.trainer import Trainer
 
     prepare_process()
     ranks = Ranks.join()
