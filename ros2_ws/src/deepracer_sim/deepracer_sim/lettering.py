@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import cv2
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -71,6 +73,7 @@ def panel(
     blend(picture, rounded(right - left, bottom - top, radius, opacity), left, top, color)
 
 
+@lru_cache(maxsize=512)
 def rounded(width: int, height: int, radius: int, opacity: float = 1.0) -> Pixels:
     """Coverage (height, width), 0 to 255, of a rectangle with rounded corners."""
     mask = np.zeros((height * FINER, width * FINER), dtype=np.uint8)
@@ -97,11 +100,18 @@ def blend(picture: Pixels, cover: Pixels, x: int, y: int, color: RGB | Pixels) -
     if bottom <= top or right <= left:
         return
     part = slice(top - y, bottom - y), slice(left - x, right - x)
-    above = np.asarray(color, dtype=np.uint8)
-    above = above[part] if above.ndim == 3 else above
-    below = picture[top:bottom, left:right]
-    share = cover[part][..., np.newaxis].astype(np.uint16)
-    below[:] = (below * (255 - share) + above * share + 127) // 255
+    above = np.broadcast_to(np.asarray(color, dtype=np.uint8), (*cover.shape, 3))
+    _blend(picture[top:bottom, left:right], cover[part], above[part])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _blend(below, cover, above):  # type: ignore[no-untyped-def]
+    for i in range(below.shape[0]):
+        for j in range(below.shape[1]):
+            share = np.uint32(cover[i, j])
+            for c in range(3):
+                mixed = below[i, j, c] * (255 - share) + above[i, j, c] * share
+                below[i, j, c] = (mixed + 127) // 255
 
 
 def _coarse(mask: npt.NDArray[Any]) -> Pixels:

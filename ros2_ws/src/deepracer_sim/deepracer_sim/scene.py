@@ -52,13 +52,19 @@ class Scene:
         return columns * self.texel, rows * self.texel
 
     @classmethod
-    def of(cls, track: Track) -> Scene:
-        """Paint road, lines and field of ``track`` in the colours of its appearance."""
+    def of(cls, track: Track, *, texels: int = TEXEL_BUDGET, finest: float = FINE_TEXEL) -> Scene:
+        """Paint road, lines and field of ``track`` in the colours of its appearance.
+
+        Args:
+            track: which.
+            texels: aim for at most so many texels by making them larger, up to 1 cm.
+            finest: smallest texel, m.
+        """
         look = track.appearance
         borders = np.concatenate([track.inner, track.outer])
         low = borders.min(axis=0) - look.field_margin
         extent = borders.max(axis=0) + look.field_margin - low
-        texel = min(max(sqrt(extent.prod() / TEXEL_BUDGET), FINE_TEXEL), COARSE_TEXEL)
+        texel = min(max(sqrt(extent.prod() / texels), finest), COARSE_TEXEL)
         columns, rows = (ceil(side / texel) for side in extent)
         low -= (np.array([columns, rows]) * texel - extent) / 2.0
         painter = _Painter(low, texel, rows, columns, look.field)

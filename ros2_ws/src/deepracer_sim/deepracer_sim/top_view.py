@@ -55,6 +55,7 @@ class TopView:
         fit: tuple[int, int] = (1600, 1000),
         waypoints: bool = True,
         scene: Scene | None = None,
+        wall: bool = True,
     ) -> None:
         """Draw ``track``.
 
@@ -64,9 +65,10 @@ class TopView:
             fit: columns and rows.
             waypoints: mark and number the waypoints and the start.
             scene: of the track, if it exists already.
+            wall: draw the wall as a frame.
         """
         scene = scene or Scene.of(track)
-        frame = WALL_PIXELS
+        frame = self._frame = WALL_PIXELS if wall else 0
         self.pixel = pixel or max(
             scene.size[0] / (fit[0] - 2 * frame), scene.size[1] / (fit[1] - 2 * frame)
         )
@@ -76,14 +78,14 @@ class TopView:
         self.picture = np.empty((rows + 2 * frame, columns + 2 * frame, 3), dtype=np.uint8)
         """(rows, columns, 3) RGB: the track with nothing on it."""
         self.picture[:] = scene.wall
-        self.picture[frame:-frame, frame:-frame] = ground
+        self.picture[frame : frame + rows, frame : frame + columns] = ground
         if waypoints:
             _draw_start(self, track)
             _draw_waypoints(self, track)
 
     def pixels(self, points: Floats) -> Floats:
         """Picture coordinates x, y of ``points`` (..., 2) in metres."""
-        return np.asarray((points - self._corner) * [1.0, -1.0] / self.pixel + WALL_PIXELS - 0.5)
+        return np.asarray((points - self._corner) * [1.0, -1.0] / self.pixel + self._frame - 0.5)
 
     def draw(self, cars: Floats | None = None, trails: Sequence[Trail] = ()) -> Pixels:
         """Draw ``trails`` and ``cars`` ((N, 3) poses, m and rad) on a copy of the picture."""
