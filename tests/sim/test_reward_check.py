@@ -6,15 +6,15 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from test_reward_states import ring
 
 from deepracer_car.errors import RewardError
 from deepracer_sim.reward_check import check_reward
 from deepracer_sim.reward_problem import RewardCode
 from deepracer_sim.reward_report import RewardReport
 from deepracer_sim.reward_static import check_source
+from deepracer_sim.track_library import load_track
 
-TRACKS = (ring(), ring().reverse())
+TRACKS = (load_track("reinvent_base"), load_track("reinvent_base").reverse())
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "rewards").glob("*.py"))
 
 
@@ -124,7 +124,7 @@ class TestTrying:
         report = check(tmp_path, HARMLESS)
         assert report.problems == ()
         assert report.ok
-        assert list(report.tracks) == ["ring", "ring reversed"]
+        assert list(report.tracks) == ["reinvent_base", "reinvent_base reversed"]
         assert {s.calls for s in report.tracks.values()} == {300}
         assert all(s.min_reward < s.mean_reward < s.max_reward for s in report.tracks.values())
 
@@ -161,7 +161,7 @@ class TestTrying:
         assert "returned 1e+06" in found(report, 11)
         assert "Did you mean 'is_offtrack'?" in found(report, 13)
         assert "ended the program" in found(report, 15)
-        assert "ring, steps 3, progress" in report.problems[1].state
+        assert "reinvent_base, steps 3, progress" in report.problems[1].state
         assert 'return params["is_off_track"]' in report.describe()
 
     def test_endless_loop_is_stopped_at_its_line(self, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ class TestTrying:
         [problem] = report.problems
         assert problem.line in (2, 3, 4)
         assert "did not come to an end within 0.4 s" in problem.message
-        assert "ring, steps " in problem.state
+        assert "reinvent_base, steps " in problem.state
         assert not report.ok
 
     def test_endless_start_is_stopped(self, tmp_path: Path) -> None:
@@ -199,6 +199,12 @@ class TestTrying:
         assert not report.ok
         report = check(tmp_path, source.format(0.001), states=100)
         assert [problem.severity for problem in report.problems] == ["warning"]
+        assert report.ok
+
+    def test_large_memory_is_warned_of(self, tmp_path: Path) -> None:
+        source = "kept = [0.0] * 40_000_000\ndef reward_function(params):\n    return params['x']\n"
+        report = check(tmp_path, source)
+        assert "MiB of memory" in found(report, None)
         assert report.ok
 
     def test_constant_reward_and_chatter_are_warned_of(self, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TextIO
 
 from deepracer_sim.reward import Reward, RewardFunction
-from deepracer_sim.reward_guard import Guard, limit_process, peak_memory
+from deepracer_sim.reward_guard import Guard, limit_process, memory_in_use
 from deepracer_sim.reward_problem import LocatedRewardError, RewardCode, RewardProblem
 
 FILENAME = "<reward function>"
@@ -79,7 +79,7 @@ class Trial:
         """Load the function, call it in every state, report."""
         tallies = {track: Tally() for track in self._request.states}
         written = 0
-        memory = peak_memory()
+        memory = memory_in_use()
         self._arm(self._request.load_limit)
         try:
             with self._guard.watching():
@@ -99,7 +99,7 @@ class Trial:
         summary = {
             "tallies": {track: asdict(tally) for track, tally in tallies.items()},
             "printed": written,
-            "memory": peak_memory() - memory,
+            "memory": memory_in_use() - memory,
         }
         self._write({"summary": summary})
 
