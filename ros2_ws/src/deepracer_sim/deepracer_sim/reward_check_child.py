@@ -26,6 +26,8 @@ from deepracer_sim.reward_problem import LocatedRewardError, RewardCode, RewardP
 FILENAME = "<reward function>"
 """The racer's file in what `faulthandler` writes."""
 MAX_PROBLEMS = 10
+MAX_FAILURES = 300
+"""Failed calls after which enough is known."""
 COUNT = struct.Struct("q")
 
 
@@ -118,7 +120,7 @@ class Trial:
             before = time.perf_counter()
             if before - self._armed > 0.25 * limit:
                 self._arm(limit)
-            if before - started > self._request.budget or len(self._seen) >= MAX_PROBLEMS:
+            if before - started > self._request.budget or self._is_hopeless():
                 return
             self._calls += 1
             COUNT.pack_into(self._progress, 0, self._calls)
@@ -134,6 +136,9 @@ class Trial:
                 tally.rewards.append(reward)
             finally:
                 tally.seconds.append(time.perf_counter() - before)
+
+    def _is_hopeless(self) -> bool:
+        return len(self._seen) >= MAX_PROBLEMS or sum(self._seen.values()) >= MAX_FAILURES
 
     def _arm(self, limit: float) -> None:
         """Give the racer's code ``limit`` seconds from now on."""

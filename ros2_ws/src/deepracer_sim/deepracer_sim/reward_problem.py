@@ -156,9 +156,8 @@ def _explain(error: BaseException, params: Mapping[str, Any]) -> tuple[str, str]
 
 
 def _import_advice(module: str) -> str:
-    package = module.partition(".")[0]
-    if package in ("scipy", "shapely"):
-        return f"Install it with `pip install {package}`."
+    if module in ("scipy", "shapely"):
+        return f"Install it with `pip install {module}`."
     return "A reward function may use math, random, numpy, scipy and shapely."
 
 
