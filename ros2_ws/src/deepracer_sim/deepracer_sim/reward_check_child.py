@@ -57,7 +57,7 @@ class Request:
 
 @dataclass
 class Tally:
-    """What the calls on one track cost and brought; seconds."""
+    """What the calls on one track cost and brought, those that returned a number."""
 
     seconds: list[float] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
@@ -133,9 +133,8 @@ class Trial:
                     raise  # From here on nothing can be relied on.
                 self._report(error.problem, track)
             else:
-                tally.rewards.append(reward)
-            finally:
                 tally.seconds.append(time.perf_counter() - before)
+                tally.rewards.append(reward)
 
     def _is_hopeless(self) -> bool:
         return len(self._seen) >= MAX_PROBLEMS or sum(self._seen.values()) >= MAX_FAILURES
