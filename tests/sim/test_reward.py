@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import timeit
 from fractions import Fraction
@@ -13,6 +14,7 @@ import pytest
 from deepracer_car.errors import RewardError
 from deepracer_sim.reward import PrintBuffer, RewardFunction
 from deepracer_sim.reward_legacy import LegacyScale
+from deepracer_sim.reward_problem import LocatedRewardError
 
 PARAMS = {
     "x": 2.0,
@@ -133,6 +135,16 @@ class TestErrors:
 
     def test_endless_recursion(self) -> None:
         assert "RecursionError" in error_of(body("return reward_function(params)"))
+
+    def test_long_messages_are_cut(self) -> None:
+        assert len(error_of(body("raise ValueError('long' * 1000)"))) < 600
+
+    def test_error_gets_from_one_process_to_another(self) -> None:
+        with pytest.raises(LocatedRewardError) as caught:
+            reward_of(body("return 1 / 0"))
+        copy = pickle.loads(pickle.dumps(caught.value))
+        assert str(copy) == str(caught.value)
+        assert copy.problem.line == 4
 
     def test_interrupt_is_not_an_error_of_the_function(self) -> None:
         with pytest.raises(KeyboardInterrupt):

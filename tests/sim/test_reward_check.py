@@ -6,15 +6,15 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from test_reward_states import ring
 
 from deepracer_car.errors import RewardError
-from deepracer_sim.reward_check import check_reward
+from deepracer_sim.reward_check import check_reward, default_tracks
 from deepracer_sim.reward_problem import RewardCode
-from deepracer_sim.reward_report import RewardReport
+from deepracer_sim.reward_report import CallStatistics, RewardReport, judge
 from deepracer_sim.reward_static import check_source
+from deepracer_sim.track_library import load_track
 
-TRACKS = (ring(), ring().reverse())
+TRACKS = (load_track("reinvent_base"), load_track("reinvent_base").reverse())
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "rewards").glob("*.py"))
 
 
@@ -117,6 +117,25 @@ class TestReading:
         assert read("def reward_function(p):\n    def g():\n        yield 1\n    return 1\n") == []
 
 
+class TestJudging:
+    def judged(self, mean_us: float = 1.0, **changes: object) -> list[str]:
+        usual = {"printed": 0, "memory": 0, "has_errors": False, "most": 1.0}
+        facts = {**usual, **changes}
+        track = CallStatistics(100, mean_us, 9999.0, 0.0, 0.5, float(str(facts.pop("most"))))
+        return [p.severity for p in judge({"track": track}, **facts)]  # type: ignore[arg-type]
+
+    def test_limits(self) -> None:
+        assert self.judged() == []
+        assert self.judged(499.0, printed=20_000, memory=200_000_000) == []
+        assert self.judged(501.0) == ["warning"]
+        assert self.judged(5001.0) == ["error"]
+        assert self.judged(printed=20_001) == ["warning"]
+        assert self.judged(memory=300_000_000) == ["warning"]
+        assert self.judged(most=0.0) == ["warning"]
+        assert self.judged(most=0.0, has_errors=True) == []
+        assert judge({}, 0, 0, has_errors=True) == []
+
+
 class TestTrying:
     def test_harmless_function_passes(self, tmp_path: Path) -> None:
         pytest.importorskip("scipy")
@@ -124,7 +143,7 @@ class TestTrying:
         report = check(tmp_path, HARMLESS)
         assert report.problems == ()
         assert report.ok
-        assert list(report.tracks) == ["ring", "ring reversed"]
+        assert list(report.tracks) == ["reinvent_base", "reinvent_base reversed"]
         assert {s.calls for s in report.tracks.values()} == {300}
         assert all(s.min_reward < s.mean_reward < s.max_reward for s in report.tracks.values())
 
@@ -161,7 +180,7 @@ class TestTrying:
         assert "returned 1e+06" in found(report, 11)
         assert "Did you mean 'is_offtrack'?" in found(report, 13)
         assert "ended the program" in found(report, 15)
-        assert "ring, steps 3, progress" in report.problems[1].state
+        assert "reinvent_base, steps 3, progress" in report.problems[1].state
         assert 'return params["is_off_track"]' in report.describe()
 
     def test_endless_loop_is_stopped_at_its_line(self, tmp_path: Path) -> None:
@@ -176,12 +195,12 @@ class TestTrying:
                         pass
                 return params["x"]
             """,
-            call_limit=0.4,
+            call_limit=1.0,
         )
         [problem] = report.problems
         assert problem.line in (2, 3, 4)
-        assert "did not come to an end within 0.4 s" in problem.message
-        assert "ring, steps " in problem.state
+        assert "did not come to an end within 1 s" in problem.message
+        assert "reinvent_base, steps " in problem.state
         assert not report.ok
 
     def test_endless_start_is_stopped(self, tmp_path: Path) -> None:
@@ -190,15 +209,23 @@ class TestTrying:
         assert "within 0.4 s" in found(report, 2) + found(report, 3)
 
     def test_slow_function_is_refused(self, tmp_path: Path) -> None:
-        source = (
-            "import time\ndef reward_function(params):\n"
-            "    time.sleep({})\n    return params['x']\n"
+        report = check(
+            tmp_path,
+            """\
+            import time
+            def reward_function(params):
+                time.sleep(0.006)
+                return params["x"]
+            """,
+            states=40,
         )
-        report = check(tmp_path, source.format(0.006), states=100)
         assert "a call takes" in found(report, None)
         assert not report.ok
-        report = check(tmp_path, source.format(0.001), states=100)
-        assert [problem.severity for problem in report.problems] == ["warning"]
+
+    def test_large_memory_is_warned_of(self, tmp_path: Path) -> None:
+        source = "kept = [0.0] * 40_000_000\ndef reward_function(params):\n    return params['x']\n"
+        report = check(tmp_path, source)
+        assert "MiB of memory" in found(report, None)
         assert report.ok
 
     def test_constant_reward_and_chatter_are_warned_of(self, tmp_path: Path) -> None:
@@ -299,6 +326,12 @@ class TestTrying:
         report = check(tmp_path, "def reward_function(a, b):\n    return 1\n")
         assert "cannot be called with one parameter" in found(report, 1)
         assert len(report.problems) == 1
+
+    def test_default_tracks_differ(self) -> None:
+        tracks = default_tracks()
+        assert len({track.name for track in tracks}) == 3
+        assert {track.is_reversed for track in tracks} == {True, False}
+        assert max(track.width for track in tracks) > 1.2 * min(track.width for track in tracks)
 
     def test_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(RewardError, match="There is no reward function file"):

@@ -18,7 +18,7 @@ import numpy as np
 from deepracer_car.errors import RewardError
 from deepracer_sim.reward_legacy import LegacyCall, LegacyScale
 from deepracer_sim.reward_module import FUNCTION_NAME, compile_source, is_legacy, run_module
-from deepracer_sim.reward_problem import RewardCode, read_source
+from deepracer_sim.reward_problem import RewardCode, read_source, shorten
 
 LARGEST_REWARD = 1e5
 """A reward lies between minus and plus this number."""
@@ -199,8 +199,7 @@ def _unusable(
     if reward is None:
         value, allowed = "None", f"{allowed} Is there a path without return?"
     elif number is None:
-        text = repr(reward)
-        value = f"{text if len(text) <= 60 else text[:57] + '...'}, a {type(reward).__name__}"
+        value = f"{shorten(repr(reward), 60)}, a {type(reward).__name__}"
     else:
         value = f"{number:g}"
     line = _line_of_return(function, code, params)

@@ -81,7 +81,7 @@ def default_tracks() -> list[Track]:
     """A classic track, one driven against the order of its waypoints, and a wide one."""
     return [
         load_track("reinvent_base"),
-        load_track("Oval_track").reverse(),
+        load_track("reInvent2019_track").reverse(),
         load_track("reInvent2019_wide"),
     ]
 

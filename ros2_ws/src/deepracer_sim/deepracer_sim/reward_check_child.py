@@ -20,12 +20,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TextIO
 
 from deepracer_sim.reward import Reward, RewardFunction
-from deepracer_sim.reward_guard import Guard, limit_process, peak_memory
+from deepracer_sim.reward_guard import Guard, limit_process, memory_in_use
 from deepracer_sim.reward_problem import LocatedRewardError, RewardCode, RewardProblem
 
 FILENAME = "<reward function>"
 """The racer's file in what `faulthandler` writes."""
 MAX_PROBLEMS = 10
+MAX_FAILURES = 300
+"""Failed calls after which enough is known."""
 COUNT = struct.Struct("q")
 
 
@@ -55,7 +57,7 @@ class Request:
 
 @dataclass
 class Tally:
-    """What the calls on one track cost and brought; seconds."""
+    """What the calls on one track cost and brought, those that returned a number."""
 
     seconds: list[float] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
@@ -79,7 +81,7 @@ class Trial:
         """Load the function, call it in every state, report."""
         tallies = {track: Tally() for track in self._request.states}
         written = 0
-        memory = peak_memory()
+        memory = memory_in_use()
         self._arm(self._request.load_limit)
         try:
             with self._guard.watching():
@@ -99,7 +101,7 @@ class Trial:
         summary = {
             "tallies": {track: asdict(tally) for track, tally in tallies.items()},
             "printed": written,
-            "memory": peak_memory() - memory,
+            "memory": memory_in_use() - memory,
         }
         self._write({"summary": summary})
 
@@ -118,7 +120,7 @@ class Trial:
             before = time.perf_counter()
             if before - self._armed > 0.25 * limit:
                 self._arm(limit)
-            if before - started > self._request.budget or len(self._seen) >= MAX_PROBLEMS:
+            if before - started > self._request.budget or self._is_hopeless():
                 return
             self._calls += 1
             COUNT.pack_into(self._progress, 0, self._calls)
@@ -131,9 +133,11 @@ class Trial:
                     raise  # From here on nothing can be relied on.
                 self._report(error.problem, track)
             else:
-                tally.rewards.append(reward)
-            finally:
                 tally.seconds.append(time.perf_counter() - before)
+                tally.rewards.append(reward)
+
+    def _is_hopeless(self) -> bool:
+        return len(self._seen) >= MAX_PROBLEMS or sum(self._seen.values()) >= MAX_FAILURES
 
     def _arm(self, limit: float) -> None:
         """Give the racer's code ``limit`` seconds from now on."""

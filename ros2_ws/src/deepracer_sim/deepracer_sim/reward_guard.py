@@ -96,10 +96,13 @@ def limit_process(memory: int, cpu_seconds: int) -> None:
 
 def _address_space() -> int:
     """Bytes this process has mapped."""
-    pages = Path("/proc/self/statm").read_text().split()[0]
-    return int(pages) * resource.getpagesize()
+    return _pages()[0] * resource.getpagesize()
 
 
-def peak_memory() -> int:
-    """Bytes this process has had in memory at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def memory_in_use() -> int:
+    """Bytes this process has in memory."""
+    return _pages()[1] * resource.getpagesize()
+
+
+def _pages() -> list[int]:
+    return [int(number) for number in Path("/proc/self/statm").read_text().split()]

@@ -47,6 +47,11 @@ class LocatedRewardError(RewardError):
     def __init__(self, problem: RewardProblem, filename: str) -> None:
         super().__init__(problem.describe(filename))
         self.problem = problem
+        self._filename = filename
+
+    def __reduce__(self) -> tuple[type, tuple[RewardProblem, str]]:
+        """Pickle, to get from one rank of a training to another."""
+        return type(self), (self.problem, self._filename)
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,11 @@ class RewardCode:
         return line
 
 
+def shorten(text: str, limit: int) -> str:
+    """Return ``text``, or so much of it that it has ``limit`` characters."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
 def describe_state(params: Mapping[str, Any]) -> str:
     """Return the numbers of ``params`` by which a racer recognises the situation."""
     units = {"steps": "", "progress": " %", "x": " m", "y": " m", "speed": " m/s"}
@@ -128,7 +138,7 @@ def describe_state(params: Mapping[str, Any]) -> str:
 
 def _explain(error: BaseException, params: Mapping[str, Any]) -> tuple[str, str]:
     """Message and advice for an exception of the racer's code."""
-    kind, text = type(error).__name__, str(error)
+    kind, text = type(error).__name__, shorten(str(error), 300)
     if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
         name = error.args[0]
         near = did_you_mean(name, params).strip()
@@ -142,13 +152,12 @@ def _explain(error: BaseException, params: Mapping[str, Any]) -> tuple[str, str]
         return f"{kind}: {text}.", _import_advice(error.name)
     if isinstance(error, MemoryError):
         return f"{kind}: it ran out of memory.", "Keep less in global variables."
-    return f"{kind}: {text}." if text else f"{kind}.", ""
+    return f"{kind}: {text.rstrip('.')}." if text else f"{kind}.", ""
 
 
 def _import_advice(module: str) -> str:
-    package = module.partition(".")[0]
-    if package in ("scipy", "shapely"):
-        return f"Install it with `pip install {package}`."
+    if module in ("scipy", "shapely"):
+        return f"Install it with `pip install {module}`."
     return "A reward function may use math, random, numpy, scipy and shapely."
 
 

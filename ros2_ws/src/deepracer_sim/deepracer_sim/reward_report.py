@@ -18,13 +18,13 @@ LARGE_MEMORY = 256 << 20
 
 @dataclass(frozen=True)
 class CallStatistics:
-    """What the calls on one track cost and brought.
+    """What the calls on one track cost and brought that returned a number.
 
     Attributes:
         calls: how many.
         mean_us: mean time, microseconds, without the slowest call (which may import something).
         max_us: longest time, microseconds.
-        min_reward, mean_reward, max_reward: of the calls that returned a number.
+        min_reward, mean_reward, max_reward: what they returned.
     """
 
     calls: int
