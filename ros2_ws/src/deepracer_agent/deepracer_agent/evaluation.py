@@ -112,8 +112,8 @@ def find_model(text: str, checkpoint: str = "best", root: Path = RUNS) -> Model:
         return Model(archive, str(path), ModelMetadata.load(metadata), None)
     run = RunDirectory.open(root, text)
     found = CheckpointStore(run).resolve(checkpoint)
-    metadata = ModelMetadata.load(run.model_metadata)
-    return Model(found.path / MODEL, f"{run.name}:{found.number}", metadata, run)
+    name = f"{run.name}:{found.number}"
+    return Model(found.path / MODEL, name, ModelMetadata.load(run.model_metadata), run)
 
 
 def evaluate(
@@ -154,10 +154,11 @@ def evaluate(
     road = load_track(track or (config.track if config else ""))
     road = road.driven(direction or trained_direction)
     steps = config.max_steps_per_episode if config else RaceRules.max_steps
+    reward = RewardFunction.load(model.run.reward_function if model.run else DEFAULT_REWARD)
     task = RacingTask(
         EmbeddedSimulator(road),
         road,
-        RewardFunction.load(model.run.reward_function if model.run else DEFAULT_REWARD).instances(1),
+        reward.instances(1),
         rules=RaceRules(laps, steps * laps, resets, off_track_penalty),
         starts=Starts("fixed"),
     )
@@ -215,7 +216,7 @@ def film(path: Path, result: EvaluationResult, laps: Sequence[int] | None = None
 
 
 def best_lap(result: EvaluationResult) -> int:
-    """Number of the fastest clean lap, counted from 1; without one, of the lap that got furthest."""
+    """Number of the fastest clean lap, from 1; without one, of the lap that got furthest."""
     ranked = sorted(
         enumerate(result.laps, start=1),
         key=lambda item: (not item[1].is_clean, -item[1].progress, item[1].seconds),

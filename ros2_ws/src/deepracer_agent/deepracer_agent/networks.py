@@ -60,7 +60,7 @@ class RacingCnn(BaseFeaturesExtractor):
         self.reduced = has_bfloat16()
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
-        """Return features (batch, features) of ``observations`` (batch, channels, rows, columns)."""
+        """Turn ``observations`` (batch, channels, rows, columns) into (batch, features)."""
         reduced = self.reduced and observations.device.type == "cpu"
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=reduced):
             dtype = torch.bfloat16 if reduced else torch.float32
@@ -100,9 +100,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class RacingPolicy(ActorCriticPolicy):
-    """SB3's actor-critic policy, fed with raw pixels and free of SB3's conversion of every batch."""
+    """SB3's actor-critic policy, fed with raw pixels: SB3 would turn every batch into floats."""
 
-    def extract_features(
+    def extract_features(  # type: ignore[override]
         self, obs: torch.Tensor, features_extractor: BaseFeaturesExtractor | None = None
     ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """Hand the pixels straight to the extractor."""

@@ -1,11 +1,13 @@
 """PPO as the racers' files describe it: SB3's, arranged for many cars and several ranks.
 
-What differs from `stable_baselines3.PPO`, and why:
+What differs from `stable_baselines3.PPO`:
 
-* a rollout ends after ``num_episodes_between_training`` episodes, or a cap on steps, as DeepRacer's;
+* a rollout ends after ``num_episodes_between_training`` episodes (or a cap on steps), as DeepRacer
+  does it;
 * the value loss is Huber or squared error, exploration may be e-greedy;
-* advantages are standardised once per update over all ranks, and returns are scaled to unit variance;
-* gradients of all ranks are averaged, so that R ranks with N/R cars learn as one with N cars;
+* advantages are standardised once per update over all ranks, and rewards can be scaled so that
+  returns have unit variance;
+* gradients of all ranks are averaged: R ranks with N/R cars learn as one with N cars;
 * pixels stay uint8 until they are inside the network.
 
 A saved model loads with plain `stable_baselines3.PPO.load`.
@@ -95,7 +97,7 @@ class RacingPPO(PPO):
     def _setup_model(self) -> None:
         """Build networks and buffer; alone until `join`."""
         super()._setup_model()
-        self.policy.to(memory_format=torch.channels_last)
+        self.policy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.join(Ranks())
 
     def join(self, ranks: Ranks) -> None:
@@ -205,7 +207,10 @@ class RacingPPO(PPO):
             returns = np.concatenate(self._returns)
             total, square, count = self._sums([returns.sum(), (returns**2).sum(), returns.size])
             mean = total / count
-            self.return_statistics.update_from_moments(mean, square / count - mean**2, int(count))
+            variance = square / count - mean**2
+            self.return_statistics.update_from_moments(
+                np.array(mean), np.array(variance), int(count)
+            )
             buffer.rewards /= float(np.sqrt(self.return_statistics.var + 1e-8))
         with torch.inference_mode():
             if self._truncations:
@@ -283,7 +288,7 @@ class RacingPPO(PPO):
         entropy_mean = -log_probs.mean() if entropy is None else entropy.mean()
         loss = policy_loss - self.ent_coef * entropy_mean + self.vf_coef * value_loss
         self._gradient.zero_()
-        (loss * weight).backward()
+        (loss * weight).backward()  # type: ignore[no-untyped-call]
         self._ranks.sum(self._gradient)
         norm = self._gradient.norm()
         self._gradient.mul_((self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))

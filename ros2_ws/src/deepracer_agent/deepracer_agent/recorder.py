@@ -90,13 +90,10 @@ class Recorder:
         """Note an update and the episodes that ended before it."""
         self._traces.add(episodes)
         self._racer_metrics.add(episodes)
-        for name, values in {
-            "rollout/reward": [e.reward for e in episodes],
-            "rollout/progress": [e.progress for e in episodes],
-            "rollout/steps": [e.steps for e in episodes],
-        }.items():
-            if values:
-                self.logger.record(name, float(np.mean(values)))
+        if episodes:
+            self.logger.record("rollout/reward", float(np.mean([e.reward for e in episodes])))
+            self.logger.record("rollout/progress", float(np.mean([e.progress for e in episodes])))
+            self.logger.record("rollout/steps", float(np.mean([e.steps for e in episodes])))
         learning = {
             name: float(value)
             for name, value in self.logger.name_to_value.items()

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import FrameType
 
 import numpy as np
-import torch
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import LinearSchedule
 
@@ -348,7 +347,7 @@ def _load(algorithm: RacingPPO, model: Path, policy_only: bool = False) -> None:
 
         data, parameters, _ = load_from_zip_file(model, device=algorithm.device)
         if policy_only:
-            algorithm.policy.load_state_dict(parameters["policy"])
+            algorithm.set_parameters({**algorithm.get_parameters(), "policy": parameters["policy"]})
             return
         algorithm.set_parameters(parameters, exact_match=True, device=algorithm.device)
         if data:

@@ -18,8 +18,9 @@ from deepracer_sim.task import RacingTask
 class RacingVecEnv(VecEnv):
     """N cars of a `RacingTask`; observations (N, 1, 120, 160) uint8.
 
-    Follows SB3's conventions: an ended episode starts anew at once, its last observation stands in
-    ``info["terminal_observation"]``, and ``info["TimeLimit.truncated"]`` tells a cut-off from an end.
+    Follows SB3's conventions: a car whose episode ended starts anew at once, its last observation
+    stands in ``info["terminal_observation"]``, and ``info["TimeLimit.truncated"]`` tells a cut-off
+    from an end.
     The `Episode` itself stands in ``info["racing_episode"]``.
     """
 
@@ -84,7 +85,7 @@ class RacingVecEnv(VecEnv):
     ) -> list[Any]:
         """Refuse: there are no single environments."""
         raise AttributeError(
-            f"Cannot call '{method_name}' on single cars of a RacingVecEnv: they share one RacingTask."
+            f"Cannot call '{method_name}' on single cars of a RacingVecEnv: they share a RacingTask."
         )
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: VecEnvIndices = None) -> list[bool]:

@@ -43,7 +43,7 @@ class SimulatorError(DeepRacerError):
 
 
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` for the allowed name nearest to ``given``, or an empty string."""
+    """Return `` Did you mean 'x'?`` for the allowed name nearest to ``given``, or nothing."""
     by_lower = {name.lower(): name for name in allowed}
     near = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.6)
     return f" Did you mean '{by_lower[near[0]]}'?" if near else ""

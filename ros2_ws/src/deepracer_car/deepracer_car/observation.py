@@ -12,7 +12,7 @@ OBSERVATION_SHAPE = (1, OBSERVATION_HEIGHT, OBSERVATION_WIDTH)
 """Channel, row, column of one observation, uint8."""
 
 LUMA_WEIGHTS = (0.2989, 0.5870, 0.1140)
-"""Red, green and blue in grey: ITU-R BT.601, as the original's image filter and the car use them."""
+"""Red, green and blue in grey (ITU-R BT.601), as the original's filter and the car use them."""
 
 
 def to_grey(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

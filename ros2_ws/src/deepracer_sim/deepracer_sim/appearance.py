@@ -55,4 +55,4 @@ APPEARANCES = {
         field_margin=2.0,
     ),
 }
-"""The looks of the 2019 to 2024 tracks, of the re:Invent 2018 family and of the first training tracks."""
+"""The looks of the tracks since 2019, of re:Invent 2018, and of the first training tracks."""

@@ -45,7 +45,7 @@ class EmbeddedSimulator:
         self._state[cars, FORWARD_SPEED] = speeds
 
     def step(self, commands: Floats) -> None:
-        """Hold ``commands`` (N, 2), steering angle in rad and speed in m/s, for one control step."""
+        """Hold ``commands`` (N, 2), steering angle, rad, and speed, m/s, for one control step."""
         self._vehicle.step(self._state, commands)
 
     def frames(self, cars: npt.NDArray[np.int64] | None = None) -> Frames:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import gymnasium
 import numpy as np
@@ -50,8 +50,8 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
 
     ## Action Space
 
-    Discrete: ``Discrete(n)``, the position in the list of actions. Continuous: ``Box(-1, 1, (2,))``,
-    steering angle and speed, mapped linearly to their ranges. Either way a decision is a steering
+    Discrete: ``Discrete(n)``, the position in the list of actions. Continuous: ``Box(-1, 1, (2,))``
+    for steering angle and speed, mapped linearly to their ranges. Either way a decision is a steering
     angle (positive to the left, at most 30 degrees) and a speed (0.1 to 4 m/s), held for one step.
 
     ## Transition Dynamics
@@ -79,7 +79,8 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
     ## Info
 
     ``progress`` (percent of the lap), ``speed`` (measured, m/s), ``pose`` (x, y in metres, yaw in
-    radians), ``episode_status``; at the end of an episode also ``episode_trace``, a `dict` of columns.
+    radians), ``episode_status``; at the end of an episode also ``lap_times`` (s) and ``episode_trace``,
+    a `dict` of columns.
 
     ## Arguments
 
@@ -95,7 +96,7 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
     * v0: first version.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": CONTROL_HZ}
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": CONTROL_HZ}
 
     def __init__(
         self,
@@ -156,7 +157,7 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
             )
         return observation, reward, bool(result.terminated[0]), bool(result.truncated[0]), info
 
-    def render(self) -> npt.NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> npt.NDArray[np.uint8] | None:
         """Return the track from above with the car and its path, (rows, columns, 3) uint8."""
         if self.render_mode is None:
             return None

@@ -49,7 +49,7 @@ class Locator:
         self._widths = _nearest_border_widths(track)
 
     def locate(self, poses: Floats, is_reversed: npt.NDArray[np.bool_]) -> Location:
-        """Locate cars at ``poses`` (N, 3), those ``is_reversed`` (N,) driving against the track's order."""
+        """Locate cars at ``poses`` (N, 3); those ``is_reversed`` (N,) drive against the order."""
         track = self._track
         count = len(poses)
         points = poses[:, :2] + self._front * np.stack(
@@ -93,7 +93,7 @@ def _nearest(line: Floats, points: Floats) -> Floats:
 
 @numba.njit(cache=True, nogil=True)
 def count_wheels_on_road(edges, wheels, poses, counts):  # type: ignore[no-untyped-def]
-    """Write how many of ``wheels`` (W, 2), in the car frame, lie on the road for each of ``poses``."""
+    """Write how many of ``wheels`` (W, 2), in the car frame, are on the road at each pose."""
     for k in range(poses.shape[0]):
         c, s = np.cos(poses[k, 2]), np.sin(poses[k, 2])
         counts[k] = 0

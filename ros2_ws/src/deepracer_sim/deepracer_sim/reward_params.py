@@ -1,4 +1,4 @@
-"""The ``params`` dictionary a racer's ``reward_function`` gets: names, types and units as documented."""
+"""The ``params`` dictionary a racer's ``reward_function`` gets, as documented for the original."""
 
 from __future__ import annotations
 

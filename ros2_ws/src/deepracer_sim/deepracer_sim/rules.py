@@ -65,9 +65,10 @@ class Referee:
         self._still = np.zeros(n_cars, dtype=np.int64)
 
     def begin(self, cars: npt.NDArray[np.int64], start: Floats, location: Location) -> None:
-        """Start ``cars`` (M,), put at ``start`` (M,) metres along the track, from ``location`` (all cars).
+        """Start ``cars`` (M,), put at ``start`` (M,) metres along the track.
 
         The judged point is ahead of the start already: progress begins a little above zero.
+        ``location`` is that of all cars.
         """
         self.laps[cars] = 0
         self._travelled[cars] = self._around(location.along[cars] - start)
@@ -82,7 +83,7 @@ class Referee:
         self._still[cars] = 0
 
     def judge(self, location: Location, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Follow all cars to ``location`` and return the status (N,) of each, see `episode.STATUSES`.
+        """Follow all cars to ``location``; return the status (N,) of each, see `episode.STATUSES`.
 
         Args:
             location: of all cars, after the step.

@@ -34,9 +34,9 @@ class Simulator(Protocol):
         ...
 
     def step(self, commands: Floats) -> None:
-        """Hold ``commands`` (N, 2), steering angle in rad and speed in m/s, for one control step."""
+        """Hold ``commands`` (N, 2), steering angle, rad, and speed, m/s, for one control step."""
         ...
 
     def frames(self, cars: npt.NDArray[np.int64] | None = None) -> Frames:
-        """Return what the cameras of ``cars`` (default: all) see now, (M, 1, 120, 160), fresh memory."""
+        """Return what the cameras of ``cars`` (default: all) see now: (M, 1, 120, 160), new memory."""
         ...

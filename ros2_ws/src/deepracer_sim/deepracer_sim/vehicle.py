@@ -1,12 +1,12 @@
 """The motion of the car: a dynamic bicycle with saturating tyres and lagging actuators.
 
 State of one car, a row of ``(N, 7)``: x, y (m) and yaw (rad) of ``base_link``, forward and sideways
-speed in the car's frame (m/s), yaw rate (rad/s), angle of the front wheels (rad, positive to the left).
+speed in the car's frame (m/s), yaw rate (rad/s), angle of the front wheels (rad, + to the left).
 
-The model is the single-track model (Rajamani, Vehicle Dynamics and Control, 2nd ed., ch. 2). An axle's
-side force is ``limit * tanh(stiffness * slip / limit)``, where ``limit`` is what the friction circle
-leaves beside the drive force. Below walking pace slip angles lose their meaning, so the kinematic
-bicycle takes over gradually.
+The model is the single-track model (Rajamani, Vehicle Dynamics and Control, 2nd ed., ch. 2). The
+side force of an axle is ``limit * tanh(stiffness * slip / limit)``, where ``limit`` is what the
+friction circle leaves beside the drive force. Below walking pace slip angles lose their meaning, so
+the kinematic bicycle takes over gradually.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ X, Y, YAW, FORWARD_SPEED, SIDE_SPEED, YAW_RATE, STEERING = range(7)
 STATE_SIZE = 7
 
 SUBSTEPS = 10
-"""Physics steps per control step: 1/150 s, a third of the fastest time constant above walking pace."""
+"""Physics steps per control step, 1/150 s each: within the tyres' fastest time constant."""
 
 STEERING_LAG = 0.05
 """Time constant of the steering servo, s."""
@@ -73,7 +73,7 @@ class Vehicle:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def integrate(state, steering, speed, dt, substeps, constants):  # type: ignore[no-untyped-def]
-    """Integrate each row of ``state`` by ``substeps`` steps of ``dt / substeps``; see `Vehicle.step`."""
+    """Integrate each row of ``state`` in ``substeps`` steps over ``dt``; see `Vehicle.step`."""
     to_front, to_rear, mass, inertia, friction, max_steering = constants
     wheelbase = to_front + to_rear
     h = dt / substeps
