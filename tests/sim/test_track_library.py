@@ -62,13 +62,13 @@ def test_builtin_layouts_are_compact() -> None:
         assert all(value == round(value, 2) for corner in layout.corners for value in corner), name
 
 
-def test_the_drawn_road_of_every_builtin_track_is_where_it_should_be() -> None:
+def test_the_road_of_every_builtin_track_is_evenly_wide_and_lies_around_its_centre_line() -> None:
     for name in builtin_names():
         track = load_track(name)
         half = track.width / 2
-        for side, expected in ((0.0, True), (0.9 * half, True), (-0.9 * half, True)):
+        for side in (0.0, 0.9 * half, -0.9 * half):
             points = [track.pose_at(d, side)[:2] for d in np.arange(0.0, track.length, 0.3)]
-            assert (track.on_road(np.array(points)) == expected).all(), name
+            assert track.on_road(np.array(points)).all(), name
         assert track.widths.min() > track.widths.max() - 0.05, name
 
 
