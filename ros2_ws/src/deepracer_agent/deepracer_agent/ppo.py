@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -151,7 +151,8 @@ class RacingPPO(PPO):
         """
         buffer, env = self.rollout_buffer, self.env
         assert env is not None
-        assert self._last_obs is not None
+        observations = cast("np.ndarray", self._last_obs)
+        starts = cast("np.ndarray", self._last_episode_starts)
         self.policy.set_training_mode(False)
         buffer.reset()
         self._truncations.clear()
@@ -161,10 +162,10 @@ class RacingPPO(PPO):
             len(episodes) < self.episodes_per_update or buffer.pos < MIN_STEPS
         ):
             with torch.inference_mode():
-                actions, values, log_probs = self._act(self._tensor(self._last_obs))
+                actions, values, log_probs = self._act(self._tensor(observations))
             raw = actions.cpu().numpy()
             answer = np.clip(raw, -1.0, 1.0) if isinstance(self.action_space, spaces.Box) else raw
-            observations, rewards, dones, infos = env.step(answer)
+            after, rewards, dones, infos = env.step(answer)
             if callback is not None:
                 self.num_timesteps += env.num_envs
                 callback.update_locals(locals())
@@ -179,8 +180,9 @@ class RacingPPO(PPO):
                 for car, info in enumerate(infos)
                 if info.get("TimeLimit.truncated")
             ]
-            buffer.add(self._last_obs, raw, rewards, self._last_episode_starts, values, log_probs)
-            self._last_obs, self._last_episode_starts = observations, dones
+            buffer.add(observations, raw, rewards, starts, values, log_probs)
+            observations, starts = cast("np.ndarray", after), dones
+            self._last_obs, self._last_episode_starts = observations, starts
         buffer.cut()
         if callback is None:
             self.num_timesteps += buffer.pos * env.num_envs

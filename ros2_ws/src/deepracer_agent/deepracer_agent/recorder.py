@@ -37,7 +37,6 @@ class Counters:
         updates, steps, episodes: done so far.
         seconds: spent training, over all resumptions, s.
         evaluations: done so far.
-        return_mean, return_variance, return_count: statistics of the discounted returns.
     """
 
     updates: int = 0
@@ -45,9 +44,6 @@ class Counters:
     episodes: int = 0
     seconds: float = 0.0
     evaluations: int = 0
-    return_mean: float = 0.0
-    return_variance: float = 1.0
-    return_count: float = 1e-4
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> Counters:

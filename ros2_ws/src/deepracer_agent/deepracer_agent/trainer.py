@@ -15,6 +15,7 @@ from types import FrameType
 
 import numpy as np
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.utils import LinearSchedule
 
 from deepracer_agent.checkpoints import Checkpoint
@@ -142,10 +143,6 @@ class Trainer:
         counters.updates += 1
         counters.episodes += len(episodes)
         counters.seconds = self._seconds_before + time.monotonic() - self._started
-        statistics = self.algorithm.return_statistics
-        counters.return_mean = float(statistics.mean)
-        counters.return_variance = float(statistics.var)
-        counters.return_count = float(statistics.count)
         self._recent.extend(episodes)
         if self._recorder:
             self._recorder.update(counters, episodes)
@@ -343,13 +340,11 @@ def _stop_in_words(config: TrainingConfig) -> str:
 def _load(algorithm: RacingPPO, model: Path, policy_only: bool = False) -> None:
     """Load weights (and the optimiser's state) from a saved model of the same shape."""
     try:
-        from stable_baselines3.common.save_util import load_from_zip_file
-
-        data, parameters, _ = load_from_zip_file(model, device=algorithm.device)
+        data, saved, _ = load_from_zip_file(model, device=algorithm.device)
         if policy_only:
-            algorithm.set_parameters({**algorithm.get_parameters(), "policy": parameters["policy"]})
+            algorithm.policy.load_state_dict(cast("dict[str, Any]", saved["policy"]))
             return
-        algorithm.set_parameters(parameters, exact_match=True, device=algorithm.device)
+        algorithm.set_parameters(saved, exact_match=True, device=str(algorithm.device))
         if data:
             algorithm.return_statistics = data["return_statistics"]
     except (OSError, ValueError, KeyError, RuntimeError) as error:

@@ -73,7 +73,7 @@ class RacingVecEnv(VecEnv):
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Refuse: the cars share one task."""
         raise AttributeError(
-            f"Cannot set '{attr_name}' on single cars of a RacingVecEnv: they share one RacingTask."
+            f"Cannot set '{attr_name}' on one car of a RacingVecEnv: they share a RacingTask."
         )
 
     def env_method(
@@ -85,7 +85,7 @@ class RacingVecEnv(VecEnv):
     ) -> list[Any]:
         """Refuse: there are no single environments."""
         raise AttributeError(
-            f"Cannot call '{method_name}' on single cars of a RacingVecEnv: they share a RacingTask."
+            f"Cannot call '{method_name}' on one car of a RacingVecEnv: they share a RacingTask."
         )
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: VecEnvIndices = None) -> list[bool]:

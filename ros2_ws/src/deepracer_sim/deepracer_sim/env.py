@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
@@ -51,8 +51,9 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
     ## Action Space
 
     Discrete: ``Discrete(n)``, the position in the list of actions. Continuous: ``Box(-1, 1, (2,))``
-    for steering angle and speed, mapped linearly to their ranges. Either way a decision is a steering
-    angle (positive to the left, at most 30 degrees) and a speed (0.1 to 4 m/s), held for one step.
+    for steering angle and speed, mapped linearly to their ranges. Either way a decision is a
+    steering angle (positive to the left, at most 30 degrees) and a speed (0.1 to 4 m/s), held for
+    one step.
 
     ## Transition Dynamics
 
@@ -79,8 +80,8 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
     ## Info
 
     ``progress`` (percent of the lap), ``speed`` (measured, m/s), ``pose`` (x, y in metres, yaw in
-    radians), ``episode_status``; at the end of an episode also ``lap_times`` (s) and ``episode_trace``,
-    a `dict` of columns.
+    radians), ``episode_status``; at the end of an episode also ``lap_times`` (s) and
+    ``episode_trace``, a `dict` of columns.
 
     ## Arguments
 
@@ -96,7 +97,7 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
     * v0: first version.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": CONTROL_HZ}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": CONTROL_HZ}  # noqa: RUF012
 
     def __init__(
         self,
@@ -116,7 +117,7 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
         self.track = track.driven(direction)
         self.decoder = _as_action_space(action_space)
         self.action_space = answer_space(self.decoder)
-        self.observation_space = observation_space()
+        self.observation_space = observation_space()  # type: ignore[assignment]
         self.render_mode = render_mode
         self._simulator = EmbeddedSimulator(self.track)
         self._task = RacingTask(

@@ -46,7 +46,6 @@ class Locator:
         self._track = track
         self._front = spec.front_point_x
         self._wheels = np.array(spec.wheel_centers)
-        self._widths = _nearest_border_widths(track)
 
     def locate(self, poses: Floats, is_reversed: npt.NDArray[np.bool_]) -> Location:
         """Locate cars at ``poses`` (N, 3); those ``is_reversed`` (N,) drive against the order."""
@@ -60,7 +59,7 @@ class Locator:
         wheels_on_road = np.empty(count, dtype=np.int64)
         project_points(track.center, track.arc_length, points, along, lateral, segment)
         count_wheels_on_road(track.road_edges, self._wheels, poses, wheels_on_road)
-        width = np.interp(along, track.arc_length, self._widths)
+        width = np.interp(along, track.arc_length, track.widths)
         past_middle = along > 0.5 * (track.arc_length[segment] + track.arc_length[segment + 1])
         nearest = segment + past_middle
         last = len(track.center) - 1
@@ -74,21 +73,6 @@ class Locator:
             width=width,
             wheels_on_road=wheels_on_road,
         )
-
-
-def _nearest_border_widths(track: Track) -> Floats:
-    """(N,) distance between the border points nearest to each waypoint, m."""
-    return np.hypot(*(_nearest(track.inner, track.center) - _nearest(track.outer, track.center)).T)
-
-
-def _nearest(line: Floats, points: Floats) -> Floats:
-    """(M, 2) the point of the polyline ``line`` (N, 2) nearest to each of ``points`` (M, 2)."""
-    start, step = line[:-1], np.diff(line, axis=0)
-    square = np.maximum((step**2).sum(axis=1), 1e-12)
-    t = ((points[:, None] - start) * step).sum(axis=2) / square
-    feet = start + np.clip(t, 0.0, 1.0)[..., None] * step
-    best = ((points[:, None] - feet) ** 2).sum(axis=2).argmin(axis=1)
-    return np.asarray(feet[np.arange(len(points)), best])
 
 
 @numba.njit(cache=True, nogil=True)

@@ -38,5 +38,5 @@ class Simulator(Protocol):
         ...
 
     def frames(self, cars: npt.NDArray[np.int64] | None = None) -> Frames:
-        """Return what the cameras of ``cars`` (default: all) see now: (M, 1, 120, 160), new memory."""
+        """Return new pictures of what ``cars`` (default: all) see now, (M, 1, 120, 160)."""
         ...

@@ -157,7 +157,7 @@ class RacingTask:
             observations, rewards, ended & ~truncated, truncated, observations[cars]
         )
         if cars.size:
-            result.episodes = [self._finish(car, int(status[car])) for car in cars]
+            result.episodes = [self._finish(int(car), int(status[car])) for car in cars]
             if self._restart:
                 self._begin(cars)
                 observations[cars] = self._simulator.frames(cars)
@@ -204,7 +204,7 @@ class RacingTask:
         """(N,) cars that failed but may go on; failures are counted."""
         failed = (status != IN_PROGRESS) & (status != LAP_COMPLETE) & (status != TIME_UP)
         self._off_tracks += failed
-        return failed & (self._off_tracks <= self.rules.resets)
+        return np.asarray(failed & (self._off_tracks <= self.rules.resets))
 
     def _put_back(self, cars: npt.NDArray[np.int64], location: Location) -> None:
         poses = [
