@@ -64,7 +64,7 @@ def test_a_new_evaluation_is_told_at_once() -> None:
 
 
 def test_before_the_first_episode_there_are_dashes() -> None:
-    early = replace(MOMENT, mean_reward=nan, mean_progress=nan, last_evaluation="")
+    early = replace(MOMENT, mean_reward=nan, mean_progress=None, last_evaluation="")
     assert "reward – | progress – | stops" in display.line(early)
 
 

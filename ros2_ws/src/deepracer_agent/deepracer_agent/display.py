@@ -127,5 +127,5 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
-def _number(value: float, form: str, unit: str = "") -> str:
-    return "–" if isnan(value) else f"{value:{form}}{unit}"
+def _number(value: float | None, form: str, unit: str = "") -> str:
+    return "–" if value is None or isnan(value) else f"{value:{form}}{unit}"
