@@ -45,12 +45,14 @@ def test_without_a_screen_there_are_plain_lines(monkeypatch: pytest.MonkeyPatch)
         for _ in range(50):
             shown.update(MOMENT)
         now += display.SECONDS_BETWEEN_LINES
-        shown.update(MOMENT)
+        shown.update(replace(MOMENT))
+        shown.update(replace(MOMENT, steps=200_000))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert len(lines) == 3  # the first, one after a while, and the last
+    assert len(lines) == 4  # the title, the first, one after a while, and the last
     for word in TOLD:
-        assert word in lines[0]
-    assert "\x1b" not in lines[0]
+        assert word in lines[1]
+    assert "200,000 steps" in lines[3]
+    assert "\x1b" not in "".join(lines)
 
 
 def test_a_new_evaluation_is_told_at_once() -> None:
@@ -60,7 +62,9 @@ def test_a_new_evaluation_is_told_at_once() -> None:
         shown.update(replace(MOMENT, steps=2, last_evaluation="first"))
         shown.update(replace(MOMENT, steps=3, last_evaluation="first"))
     told = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "2 steps" in told.splitlines()[1]
+    lines = told.splitlines()
+    assert len(lines) == 4
+    assert "2 steps" in lines[2]
 
 
 def test_before_the_first_episode_there_are_dashes() -> None:

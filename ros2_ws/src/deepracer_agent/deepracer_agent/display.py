@@ -31,6 +31,7 @@ class TrainingDisplay:
         self.title = title
         self.console = console or Console(highlight=False)
         self._shown: Progress | None = None
+        self._printed: Progress | None = None
         self._line_time = -SECONDS_BETWEEN_LINES
         self._live: Live | None = None
         if self.console.is_terminal:
@@ -43,6 +44,8 @@ class TrainingDisplay:
     def __enter__(self) -> TrainingDisplay:
         if self._live is not None:
             self._live.start()
+        else:
+            self._print(f"{self.title}: starting")
         return self
 
     def __exit__(
@@ -53,7 +56,7 @@ class TrainingDisplay:
     ) -> None:
         if self._live is not None:
             self._live.stop()
-        elif self._shown is not None:
+        elif self._shown is not self._printed and self._shown is not None:
             self._print_line(self._shown)
 
     def update(self, progress: Progress) -> None:
@@ -67,7 +70,11 @@ class TrainingDisplay:
 
     def _print_line(self, progress: Progress) -> None:
         self._line_time = time.monotonic()
-        self.console.print(line(progress), markup=False, soft_wrap=True)
+        self._printed = progress
+        self._print(line(progress))
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, markup=False, soft_wrap=True)
 
 
 def panel(title: str, progress: Progress | None) -> Panel:
