@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from deepracer_agent.cli_output import print_table, say
+from deepracer_agent.cli_evaluate import print_laps
+from deepracer_agent.cli_output import say
 from deepracer_agent.cli_runs import RUNS, RunsFolder
 
 if TYPE_CHECKING:
@@ -203,31 +204,20 @@ def _title(config: TrainingConfig, name: str) -> str:
 
 
 def _tell(result: TrainingResult) -> None:
-    """Print how the training ended, its last greedy laps, and where to find what."""
-    from deepracer_agent.checkpoints import CheckpointStore
-    from deepracer_agent.metrics import read_metrics
+    """Print how the training ended, laps of its best policy, and where to find what."""
+    from deepracer_agent.results import write_results
 
-    run = result.run
-    say(f"Run {run.name} ended: {result.reason}")
-    _, evaluations = read_metrics(run.metrics)
-    if evaluations:
-        last = evaluations[-1]
-        print_table(
-            [">lap", ">time", ">progress", ">reward", "result"],
-            [
-                (str(lap), f"{seconds:.2f} s", f"{progress:.1f} %", f"{reward:.1f}", _words(status))
-                for lap, (seconds, progress, reward, status) in enumerate(
-                    zip(last.lap_times, last.progress, last.rewards, last.statuses, strict=True), 1
-                )
-            ],
-            title="Laps of the last evaluation",
-        )
-    if CheckpointStore(run).all():
-        say(f"model  {CheckpointStore(run).resolve('best').path / 'model.zip'}")
-    for word, path in {"plot": run.plot, "video": run.best_lap, "run": run.path}.items():
-        if path.exists():
+    say(f"Run {result.run.name} ended: {result.reason}")
+    results = write_results(result.run)
+    if results.evaluation is not None:
+        print_laps(results.evaluation)
+    found = {
+        "run": result.run.path,
+        "model": results.model,
+        "plot": results.plot,
+        "video": results.video,
+    }
+    for word, path in found.items():
+        if path is not None:
             say(f"{word:6} {path}")
-
-
-def _words(status: str) -> str:
-    return status.replace("_", " ")
+    say(f"Next: deepracer evaluate {result.run.name} --track Oval_track")
