@@ -105,8 +105,9 @@ def panel(title: str, progress: Progress | None) -> Panel:
     rows = Table.grid(padding=(0, 1))
     rows.add_row(table)
     rows.add_row(Text.assemble(("last evaluation  ", "dim"), p.last_evaluation or "–"))
-    rows.add_row(Text.assemble(("stops  ", "dim"), p.stop or "–"))
+    rows.add_row(Text.assemble(("ends after  ", "dim"), p.stop or "–"))
     if p.fraction_done is not None:
+        rows.add_row(Text.assemble(("time left  ", "dim"), time_left(p)))
         rows.add_row(ProgressBar(total=1.0, completed=min(p.fraction_done, 1.0), width=60))
     return Panel(rows, title=Text(title), title_align="left", expand=False)
 
@@ -123,8 +124,17 @@ def line(progress: Progress) -> str:
         f"progress {_number(p.mean_progress, '.1f', ' %')}",
     ]
     parts += [f"evaluation: {p.last_evaluation}"] if p.last_evaluation else []
-    parts += [f"stops: {p.stop}"] if p.stop else []
+    parts += [f"ends after {p.stop}"] if p.stop else []
+    parts += [f"time left {time_left(p)}"] if p.fraction_done is not None else []
     return " | ".join(parts)
+
+
+def time_left(progress: Progress) -> str:
+    """Return how long it takes at most, if all goes on as it has so far."""
+    done = progress.fraction_done
+    if not done:
+        return "–"
+    return f"at most {clock(progress.elapsed_s * max(1.0 - done, 0.0) / done)}"
 
 
 def clock(seconds: float) -> str:
