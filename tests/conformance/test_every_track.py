@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,9 @@ def test_same_seed_same_bytes(track: Track, action_space: Any) -> None:
 
 def test_another_seed_starts_elsewhere(track: Track) -> None:
     space = ACTION_SPACES["discrete"]
-    assert drive(track, space, cars=1)[0].tobytes() != drive(track, space, cars=1, seed=4)[0].tobytes()
+    assert (
+        drive(track, space, cars=1)[0].tobytes() != drive(track, space, cars=1, seed=4)[0].tobytes()
+    )
 
 
 def test_cars_together_equal_each_car_alone(track: Track, action_space: Any) -> None:
@@ -108,7 +111,7 @@ def test_cars_together_equal_each_car_alone(track: Track, action_space: Any) -> 
 def test_observations_change_and_share_no_memory(track: Track) -> None:
     results = drive(track, DiscreteActionSpace((Action(0.0, 1.5), Action(0.1, 1.5))), cars=1)
     frames = [results[0], *(r[0] for r in results[1:10])]
-    for before, after in zip(frames, frames[1:], strict=False):
+    for before, after in itertools.pairwise(frames):
         assert not np.shares_memory(before, after)
         assert not np.array_equal(before, after)
     assert len(np.unique(frames[0])) > 10  # there is something to see

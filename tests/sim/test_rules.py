@@ -110,7 +110,7 @@ def test_a_completed_lap_goes_before_everything_else() -> None:
 
 def test_an_open_road_is_complete_at_its_end() -> None:
     line = np.array([[0, 0], [1, 0], [2, 0], [3, 0], [4, 0]], dtype=float)
-    road = Track("road", line, line + [0, 0.4], line - [0, 0.4], closed=False)
+    road = Track("road", line, [*line, 0, 0.4], line - [0, 0.4], closed=False)
     referee = Referee(RaceRules(), road, 1)
     here = replace(at(0.14), along=np.array([0.14]))
     referee.begin(ONE, np.array([0.0]), here)

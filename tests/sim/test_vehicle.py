@@ -16,9 +16,9 @@ from deepracer_sim.vehicle import (
     STEERING,
     YAW,
     YAW_RATE,
+    Vehicle,
     X,
     Y,
-    Vehicle,
 )
 
 SPEC = CarSpec()
@@ -26,7 +26,9 @@ angles = st.floats(-radians(30), radians(30))
 speeds = st.floats(0.1, 4.0)
 
 
-def drive(angle: float, speed: float, seconds: float, state: np.ndarray | None = None) -> np.ndarray:
+def drive(
+    angle: float, speed: float, seconds: float, state: np.ndarray | None = None
+) -> np.ndarray:
     state = np.zeros((1, STATE_SIZE)) if state is None else state.copy()
     vehicle = Vehicle()
     for _ in range(round(seconds * 15)):
