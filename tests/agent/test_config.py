@@ -224,10 +224,10 @@ def test_all_mistakes_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("track: a\ntrack: b", "the key 'track' is given twice"),
+        ("track: a\ntrack: b", "line 2, column 1: the key 'track' is given twice"),
         ("stop:\n  time: 1\n  time: 2", "the key 'time' is given twice"),
         ("- 1", "list given, keys with values are allowed"),
-        ("a: [", "is not valid YAML"),
+        ("a: [", "is not valid YAML: line 1, column 5: expected the node content"),
         ("3: x", "the key 3 is not text"),
         ("a: !!python/object:os.system x", "is not valid YAML"),
     ],

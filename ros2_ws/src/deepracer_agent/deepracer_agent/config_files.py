@@ -43,7 +43,7 @@ def read_yaml(text: str, source: str) -> dict[str, Any]:
     try:
         content = yaml.load(text, Loader=_StrictLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{source}: is not valid YAML: {error}") from None
+        raise ConfigError(f"{source}: is not valid YAML: {_reason(error)}") from None
     if content is None:
         return {}
     return _mapping(content, source)
@@ -165,6 +165,12 @@ for _kind_of_file in (_StrictLoader, _StrictDumper):
         re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
         list("-+0123456789"),
     )
+
+
+def _reason(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{place}{getattr(error, 'problem', None) or error}"
 
 
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
