@@ -220,4 +220,4 @@ def _tell(result: TrainingResult) -> None:
     for word, path in found.items():
         if path is not None:
             say(f"{word:6} {path}")
-    say(f"Next: deepracer evaluate {result.run.name} --track Oval_track")
+    say(f"Next: deepracer evaluate {result.run.path} --track Oval_track")
