@@ -6,14 +6,11 @@ than the numpy oracle at its cheapest, one ray per pixel, whose own quality is `
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import timeit
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
+from report import report
 
 from deepracer_sim.camera import Camera
 from deepracer_sim.camera_reference import ReferenceCamera, psnr
@@ -56,19 +53,15 @@ def main() -> None:
         ratios.append(slow / seconds)
         quality += [psnr(*pair) for pair in zip(camera.render(poses), ideal, strict=True)]
         numpy_quality += [psnr(*pair) for pair in zip(oracle.render(poses), ideal, strict=True)]
-    result = {
-        "benchmark": "camera",
-        "frame": "160x120 grey",
-        "us_per_frame": round(float(np.mean(micros)), 1),
-        "psnr_mean": round(float(np.mean(quality)), 1),
-        "psnr_worst": round(min(quality), 1),
-        "times_numpy": round(min(ratios), 1),
-        "numpy_psnr_mean": round(float(np.mean(numpy_quality)), 1),
-        "tracks": TRACKS,
-        "cpu": re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[0],
-        "cores": os.cpu_count(),
-    }
-    print(json.dumps(result))
+    report(
+        "camera",
+        us_per_frame=round(float(np.mean(micros)), 1),
+        psnr_mean=round(float(np.mean(quality)), 1),
+        psnr_worst=round(min(quality), 1),
+        times_numpy=round(min(ratios), 1),
+        numpy_psnr_mean=round(float(np.mean(numpy_quality)), 1),
+        tracks=TRACKS,
+    )
 
 
 if __name__ == "__main__":

@@ -22,10 +22,21 @@ MOMENT = Progress(
     mean_progress=91.26,
     updates=12,
     last_evaluation="11 of 12 laps clean [best 9.8 s]",
-    stop="after 3 clean laps",
-    fraction_done=0.5,
+    stop="3 clean laps",
+    fraction_done=0.25,
 )
-TOLD = ("1:02:05", "123,456", "3,210", "789", "45.68", "91.3 %", "[best 9.8 s]", "after 3 clean")
+TOLD = (
+    "1:02:05",
+    "123,456",
+    "3,210",
+    "789",
+    "45.68",
+    "91.3 %",
+    "[best 9.8 s]",
+    "ends after",
+    "3 clean laps",
+    "3:06:15",
+)
 
 
 def test_a_screen_shows_everything() -> None:
@@ -45,12 +56,14 @@ def test_without_a_screen_there_are_plain_lines(monkeypatch: pytest.MonkeyPatch)
         for _ in range(50):
             shown.update(MOMENT)
         now += display.SECONDS_BETWEEN_LINES
-        shown.update(MOMENT)
+        shown.update(replace(MOMENT))
+        shown.update(replace(MOMENT, steps=200_000))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert len(lines) == 3  # the first, one after a while, and the last
+    assert len(lines) == 4  # the title, the first, one after a while, and the last
     for word in TOLD:
-        assert word in lines[0]
-    assert "\x1b" not in lines[0]
+        assert word in lines[1]
+    assert "200,000 steps" in lines[3]
+    assert "\x1b" not in "".join(lines)
 
 
 def test_a_new_evaluation_is_told_at_once() -> None:
@@ -60,12 +73,20 @@ def test_a_new_evaluation_is_told_at_once() -> None:
         shown.update(replace(MOMENT, steps=2, last_evaluation="first"))
         shown.update(replace(MOMENT, steps=3, last_evaluation="first"))
     told = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "2 steps" in told.splitlines()[1]
+    lines = told.splitlines()
+    assert len(lines) == 4
+    assert "2 steps" in lines[2]
 
 
 def test_before_the_first_episode_there_are_dashes() -> None:
-    early = replace(MOMENT, mean_reward=nan, mean_progress=nan, last_evaluation="")
-    assert "reward – | progress – | stops" in display.line(early)
+    early = replace(MOMENT, mean_reward=nan, mean_progress=None, last_evaluation="")
+    assert "reward – | progress – | ends after" in display.line(early)
+
+
+def test_time_left_is_unknown_where_only_a_result_ends_the_run() -> None:
+    assert "time left" not in display.line(replace(MOMENT, fraction_done=None))
+    assert "time left –" in display.line(replace(MOMENT, fraction_done=0.0))
+    assert "time left at most 00:00" in display.line(replace(MOMENT, fraction_done=1.0))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from deepracer_agent import cli_reward, cli_runs, cli_track
+from deepracer_agent import cli_evaluate, cli_reward, cli_runs, cli_track, cli_train
 from deepracer_car.errors import DeepRacerError
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+cli_train.add_to(app)
+cli_evaluate.add_to(app)
 cli_runs.add_to(app)
 app.add_typer(cli_track.app, name="track")
 app.add_typer(cli_reward.app, name="reward")

@@ -7,7 +7,7 @@ the reference in the documentation. Unknown keys and values out of range are ref
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from deepracer_agent.config_files import explain, read_yaml, write_yaml
+from deepracer_agent.config_files import explain, overridden, read_yaml, source_of, write_yaml
 from deepracer_agent.config_sections import (
     CheckpointConfig,
     EvaluationConfig,
@@ -170,6 +170,19 @@ class TrainingConfig(BaseModel):
     def to_yaml(self) -> str:
         """Return all settings as YAML; ``from_yaml`` gives an equal object."""
         return write_yaml(self.model_dump(mode="json"))
+
+    def overridden(self, overrides: Mapping[str, Any], source: str) -> TrainingConfig:
+        """Return the settings with others put in their place.
+
+        Args:
+            overrides: new values by dotted key, such as ``stop.time``.
+            source: names the file that the old values are from.
+
+        Raises:
+            ConfigError: a key is unknown, or its value cannot be used.
+        """
+        settings = overridden(self.model_dump(), overrides)
+        return self.from_settings(settings, source_of(source, overrides))
 
     @classmethod
     def from_yaml(cls, text: str, source: str = "config.yaml") -> TrainingConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import (
@@ -22,6 +22,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from deepracer_car.errors import ConfigError, did_you_mean
+
+COMMAND_LINE = "command line"
 
 _KINDS: dict[Any, str] = {
     int: "an integer",
@@ -108,6 +110,28 @@ def explain(
 def describe(field: FieldInfo) -> str:
     """Say in words what a setting may be: its kind and its range."""
     return _with_limits(_kind(field.annotation), field.metadata)
+
+
+def overridden(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``settings`` with the values of ``overrides``, given by dotted key, put into them."""
+    settings = dict(settings)
+    for key, value in overrides.items():
+        name, _, rest = key.partition(".")
+        if rest:
+            inner = settings.get(name)
+            value = overridden(inner if isinstance(inner, dict) else {}, {rest: value})
+        settings[name] = value
+    return settings
+
+
+def source_of(file: str, overrides: Mapping[str, Any]) -> Callable[[str], str]:
+    """Return what names the origin of a dotted key: the command line, or else ``file``."""
+
+    def source(key: str) -> str:
+        from_user = any(f"{o}.".startswith(f"{key}.") or key.startswith(f"{o}.") for o in overrides)
+        return COMMAND_LINE if from_user else file
+
+    return source
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -31,6 +31,7 @@ class TrainingDisplay:
         self.title = title
         self.console = console or Console(highlight=False)
         self._shown: Progress | None = None
+        self._printed: Progress | None = None
         self._line_time = -SECONDS_BETWEEN_LINES
         self._live: Live | None = None
         if self.console.is_terminal:
@@ -43,6 +44,8 @@ class TrainingDisplay:
     def __enter__(self) -> TrainingDisplay:
         if self._live is not None:
             self._live.start()
+        else:
+            self._print(f"{self.title}: starting")
         return self
 
     def __exit__(
@@ -53,7 +56,7 @@ class TrainingDisplay:
     ) -> None:
         if self._live is not None:
             self._live.stop()
-        elif self._shown is not None:
+        elif self._shown is not self._printed and self._shown is not None:
             self._print_line(self._shown)
 
     def update(self, progress: Progress) -> None:
@@ -67,7 +70,11 @@ class TrainingDisplay:
 
     def _print_line(self, progress: Progress) -> None:
         self._line_time = time.monotonic()
-        self.console.print(line(progress), markup=False, soft_wrap=True)
+        self._printed = progress
+        self._print(line(progress))
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, markup=False, soft_wrap=True)
 
 
 def panel(title: str, progress: Progress | None) -> Panel:
@@ -98,8 +105,9 @@ def panel(title: str, progress: Progress | None) -> Panel:
     rows = Table.grid(padding=(0, 1))
     rows.add_row(table)
     rows.add_row(Text.assemble(("last evaluation  ", "dim"), p.last_evaluation or "–"))
-    rows.add_row(Text.assemble(("stops  ", "dim"), p.stop or "–"))
+    rows.add_row(Text.assemble(("ends after  ", "dim"), p.stop or "–"))
     if p.fraction_done is not None:
+        rows.add_row(Text.assemble(("time left  ", "dim"), time_left(p)))
         rows.add_row(ProgressBar(total=1.0, completed=min(p.fraction_done, 1.0), width=60))
     return Panel(rows, title=Text(title), title_align="left", expand=False)
 
@@ -116,8 +124,17 @@ def line(progress: Progress) -> str:
         f"progress {_number(p.mean_progress, '.1f', ' %')}",
     ]
     parts += [f"evaluation: {p.last_evaluation}"] if p.last_evaluation else []
-    parts += [f"stops: {p.stop}"] if p.stop else []
+    parts += [f"ends after {p.stop}"] if p.stop else []
+    parts += [f"time left {time_left(p)}"] if p.fraction_done is not None else []
     return " | ".join(parts)
+
+
+def time_left(progress: Progress) -> str:
+    """Return how long it takes at most, if all goes on as it has so far."""
+    done = progress.fraction_done
+    if not done:
+        return "–"
+    return f"at most {clock(progress.elapsed_s * max(1.0 - done, 0.0) / done)}"
 
 
 def clock(seconds: float) -> str:
@@ -127,5 +144,5 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
-def _number(value: float, form: str, unit: str = "") -> str:
-    return "–" if isnan(value) else f"{value:{form}}{unit}"
+def _number(value: float | None, form: str, unit: str = "") -> str:
+    return "–" if value is None or isnan(value) else f"{value:{form}}{unit}"

@@ -9,7 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from deepracer_agent.config import TrainingConfig
-from deepracer_agent.config_files import explain, read_json, read_text, read_yaml
+from deepracer_agent.config_files import (
+    explain,
+    overridden,
+    read_json,
+    read_text,
+    read_yaml,
+    source_of,
+)
 from deepracer_agent.hyperparameters import Hyperparameters
 from deepracer_car.errors import ConfigError, did_you_mean
 from deepracer_car.model_metadata import ModelMetadata
@@ -20,8 +27,6 @@ HYPERPARAMETERS_FILE = "hyperparameters.json"
 SETTINGS_FILE = "training.yaml"
 FILES = (REWARD_FILE, METADATA_FILE, HYPERPARAMETERS_FILE, SETTINGS_FILE)
 DEFAULT_REWARD = Path(__file__).with_name("default_reward_function.py")
-
-COMMAND_LINE = "command line"
 
 
 def load_training_folder(
@@ -43,11 +48,9 @@ def load_training_folder(
     folder = Path(folder)
     _check_folder(folder)
     overrides = overrides or {}
-    settings = _read_settings(folder)
-    for key, value in overrides.items():
-        _put(settings, key.split("."), value)
+    settings = overridden(_read_settings(folder), overrides)
     return (
-        TrainingConfig.from_settings(settings, lambda key: _source(key, folder, overrides)),
+        TrainingConfig.from_settings(settings, source_of(str(folder / SETTINGS_FILE), overrides)),
         folder / REWARD_FILE if (folder / REWARD_FILE).exists() else DEFAULT_REWARD,
     )
 
@@ -97,17 +100,3 @@ def _read_hyperparameters(path: Path) -> dict[str, Any]:
     except ValidationError as error:
         raise explain(error, Hyperparameters, lambda _: str(path)) from None
     return content
-
-
-def _put(settings: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        inner = settings.get(key)
-        settings[key] = dict(inner) if isinstance(inner, dict) else {}
-        settings = settings[key]
-    settings[keys[-1]] = value
-
-
-def _source(key: str, folder: Path, overrides: Mapping[str, Any]) -> str:
-    if any(f"{given}.".startswith(f"{key}.") or key.startswith(f"{given}.") for given in overrides):
-        return COMMAND_LINE
-    return str(folder / SETTINGS_FILE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,13 +16,19 @@ from deepracer_sim.track import Track
 from deepracer_sim.vehicle import FORWARD_SPEED, STATE_SIZE, YAW, Vehicle
 
 
+@lru_cache(maxsize=4)
+def stock_camera(track: Track) -> Camera:
+    """Return the car's camera on ``track``; simulators of one track share it, and its textures."""
+    return Camera(Scene.of(track))
+
+
 class EmbeddedSimulator:
     """A `Simulator`: bicycle dynamics and a table-rendered camera."""
 
     def __init__(self, track: Track, n_cars: int = 1, spec: CarSpec | None = None) -> None:
         """Put ``n_cars`` cars at rest in the origin; `place` them before use."""
         self._vehicle = Vehicle(spec)
-        self._camera = Camera(Scene.of(track))
+        self._camera = stock_camera(track)
         self._state = np.zeros((n_cars, STATE_SIZE))
 
     @property

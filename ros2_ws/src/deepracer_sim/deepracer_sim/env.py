@@ -31,13 +31,6 @@ from deepracer_sim.track import Track
 from deepracer_sim.track_library import load_track
 
 Observation = npt.NDArray[np.uint8]
-ENV_ID = "DeepRacer-v0"
-
-
-def register() -> None:
-    """Make `DeepRacer-v0` known to Gymnasium; called by its plugin entry point."""
-    if ENV_ID not in gymnasium.registry:
-        gymnasium.register(ENV_ID, entry_point="deepracer_sim.env:DeepRacerEnv")
 
 
 class DeepRacerEnv(gymnasium.Env[Observation, Any]):

@@ -68,17 +68,17 @@ class Referee:
         """Start ``cars`` (M,), put at ``start`` (M,) metres along the track.
 
         The judged point is ahead of the start already: progress begins a little above zero.
-        ``location`` is that of all cars.
+        ``location`` is that of ``cars``.
         """
         self.laps[cars] = 0
-        self._travelled[cars] = self._around(location.along[cars] - start)
+        self._travelled[cars] = self._around(location.along - start)
         self.progress[cars] = 100.0 * self._travelled[cars] / self._track_length
         self.put_back(cars, location)
 
     def put_back(self, cars: npt.NDArray[np.int64], location: Location) -> None:
-        """Forget what led to putting ``cars`` back on the road; their progress stands."""
-        self._along[cars] = location.along[cars]
-        self._position[cars, 0], self._position[cars, 1] = location.x[cars], location.y[cars]
+        """Forget what led to putting ``cars`` (M,) at ``location``; their progress stands."""
+        self._along[cars] = location.along
+        self._position[cars, 0], self._position[cars, 1] = location.x, location.y
         self._backwards[cars] = 0
         self._still[cars] = 0
 

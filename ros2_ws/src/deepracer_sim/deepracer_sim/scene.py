@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, cos, sin, sqrt
 
 import cv2
 import numpy as np
@@ -149,8 +149,12 @@ def _paint_start_bar(painter: _Painter, track: Track) -> None:
     width = min(START_BAR_WIDTH, float(track.widths[0]) - 2.0 * inset)
     gap = look.center_line_width
     block = (width - 2.0 * gap) / 3.0
+    # The centre line is not always half way between the borders; the bar is.
+    yaw = track.pose_at(START_BAR_CENTER)[2]
+    aside = (track.inner[0] + track.outer[0]) / 2.0 - track.center[0]
+    middle = float(aside @ [-sin(yaw), cos(yaw)])
     for side in (-1.0, 0.0, 1.0):
-        lateral = side * (block + gap)
+        lateral = middle + side * (block + gap)
         painter.fill([_block(track, START_BAR_CENTER, START_BAR_LENGTH, lateral, block)])
     painter.apply(look.border)
 

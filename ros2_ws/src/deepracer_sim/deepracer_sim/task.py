@@ -65,7 +65,7 @@ class RacingTask:
         self,
         simulator: Simulator,
         track: Track,
-        rewards: Sequence[Reward],
+        rewards: Sequence[Reward] | None,
         *,
         rules: RaceRules | None = None,
         starts: Starts | None = None,
@@ -79,7 +79,7 @@ class RacingTask:
         Args:
             simulator: moves and shows the cars.
             track: the road, as it is driven.
-            rewards: one reward function per car.
+            rewards: one reward function per car; None: every reward is 0.
             rules: when an episode ends; default: after one lap, or off the road.
             starts: where episodes begin; default: round robin, as the original.
             seed: of the random starts.
@@ -94,7 +94,7 @@ class RacingTask:
         self.rules = rules or RaceRules()
         self.starts = starts or Starts()
         self._simulator = simulator
-        self._rewards = list(rewards)
+        self._rewards = None if rewards is None else list(rewards)
         self._locator = Locator(track)
         self._referee = Referee(self.rules, track, n_cars)
         self._params = {False: RewardParams(track), True: RewardParams(track.reverse())}
@@ -164,6 +164,8 @@ class RacingTask:
         return result
 
     def _reward(self, location: Location, commands: Floats) -> npt.NDArray[np.float64]:
+        if self._rewards is None:
+            return np.zeros(self.n_cars)
         headings = np.degrees(self._simulator.poses[:, 2])
         steering_angles = np.degrees(commands[:, 0])
         columns = (
@@ -213,7 +215,7 @@ class RacingTask:
         ]
         self._simulator.place(cars, np.array(poses), np.zeros(len(cars)))
         self._clock[cars] += self.rules.off_track_penalty
-        self._referee.put_back(cars, self._locator.locate(self._simulator.poses, self._reversed))
+        self._referee.put_back(cars, self._locate(cars))
 
     def _begin(self, cars: npt.NDArray[np.int64]) -> None:
         poses, speeds, along = np.empty((len(cars), 3)), np.empty(len(cars)), np.empty(len(cars))
@@ -226,17 +228,20 @@ class RacingTask:
             poses[row], speeds[row], along[row] = self.starts.pose(track, turn, rng)
         self._turn[cars] += 1
         self._simulator.place(cars, poses, speeds)
-        location = self._locator.locate(self._simulator.poses, self._reversed)
+        location = self._locate(cars)
         self._referee.begin(cars, along, location)
         self._steps[cars] = 0
         self._off_tracks[cars] = 0
         self._start_time[cars] = self._lap_start[cars] = self._clock[cars]
         for car in cars:
             self._lap_times[car] = []
-        nothing = np.zeros(self.n_cars)
-        self._trace.begin(
-            cars, self._row(location, np.zeros((self.n_cars, 2)), nothing, nothing, PREPARE)
-        )
+        nothing = np.zeros(len(cars))
+        rows = self._rows(cars, location, np.zeros((len(cars), 2)), nothing, nothing)
+        rows[:, -1] = PREPARE
+        self._trace.begin(cars, rows)
+
+    def _locate(self, cars: npt.NDArray[np.int64]) -> Location:
+        return self._locator.locate(self._simulator.poses[cars], self._reversed[cars])
 
     def _record(
         self,
@@ -248,30 +253,39 @@ class RacingTask:
         ended: npt.NDArray[np.bool_],
     ) -> None:
         labels = np.full(self.n_cars, -1.0) if actions is None else actions
-        rows = self._row(location, commands, labels, rewards, status)
-        rows[:, 8] = ended
+        rows = self._rows(slice(None), location, commands, labels, rewards)
+        rows[:, 8], rows[:, -1] = ended, status
         self._trace.append(rows)
 
-    def _row(
+    def _rows(
         self,
+        cars: npt.NDArray[np.int64] | slice,
         location: Location,
         commands: Floats,
         actions: npt.NDArray[np.float64],
         rewards: Floats,
-        status: npt.NDArray[np.int64] | int,
     ) -> Floats:
-        """(N, len(TRACE_FIELDS)) what the trace keeps of this step."""
-        rows = np.empty((self.n_cars, self._trace.width))
-        rows[:, 0] = self._steps + 1
-        rows[:, 1], rows[:, 2] = location.x, location.y
-        rows[:, 3] = np.degrees(self._simulator.poses[:, 2])
-        rows[:, 4], rows[:, 5] = np.degrees(commands[:, 0]), commands[:, 1]
-        rows[:, 6], rows[:, 7], rows[:, 8] = actions, rewards, 0.0
-        rows[:, 9] = location.wheels_on_road == 4
-        rows[:, 10] = self._referee.progress
-        rows[:, 11] = location.nearest_waypoint
-        rows[:, 12] = self.track.length
-        rows[:, 13], rows[:, 14] = self._clock, status
+        """(M, len(TRACE_FIELDS)) what the trace keeps of ``cars``; done and status are still 0."""
+        columns = (
+            self._steps[cars] + 1,
+            location.x,
+            location.y,
+            np.degrees(self._simulator.poses[cars, 2]),
+            np.degrees(commands[:, 0]),
+            commands[:, 1],
+            actions,
+            rewards,
+            0.0,
+            location.wheels_on_road == 4,
+            self._referee.progress[cars],
+            location.nearest_waypoint,
+            self.track.length,
+            self._clock[cars],
+            0.0,
+        )
+        rows = np.empty((len(location.x), len(columns)))
+        for k, column in enumerate(columns):
+            rows[:, k] = column
         return rows
 
     def _finish(self, car: int, status: int) -> Episode:

@@ -25,7 +25,7 @@ START: RGB = (64, 200, 255)
 CAR: RGB = (255, 122, 24)
 WALL_PIXELS = 6
 LEGEND_HEIGHT = 74
-LABEL_ROOM = 28.0
+LABEL_ROOM = 33.0
 """Least distance between two waypoint numbers, pixels."""
 SHIFT = 4
 """Fractional bits of coordinates given to OpenCV."""

@@ -22,8 +22,8 @@ class Trace:
         self._cars = np.arange(n_cars)
 
     def begin(self, cars: npt.NDArray[np.int64], rows: Floats) -> None:
-        """Start the tables of ``cars`` (M,) anew with their rows of ``rows`` (N, width)."""
-        self._rows[cars, 0] = rows[cars]
+        """Start the tables of ``cars`` (M,) anew with ``rows`` (M, width)."""
+        self._rows[cars, 0] = rows
         self._count[cars] = 1
 
     def append(self, rows: Floats) -> None:
