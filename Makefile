@@ -70,7 +70,7 @@ $(VENV)/.train: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) torch
 	@$(PIP_INSTALL) --quiet --editable '.[train]'
 	@echo "Compiling the simulator"
-	@$(BIN)/python -c 'import deepracer_sim.env, gymnasium as g; e = g.make("DeepRacer-v0"); e.reset(); e.step(0)'
+	@$(BIN)/python -c 'import deepracer_sim, gymnasium as g; e = g.make("DeepRacer-v0"); e.reset(); e.step(0)'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.train

@@ -23,7 +23,6 @@ setup(
         "pyyaml>=6",
     ],
     package_data={"deepracer_sim": ["tracks/*.yaml"]},
-    entry_points={"gymnasium.envs": ["__root__ = deepracer_sim.env:register"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
