@@ -1,0 +1,37 @@
+from xml.etree import ElementTree
+
+from setuptools import find_packages, setup
+
+NAME = "deepracer_agent"
+package = ElementTree.parse("package.xml").getroot()
+
+setup(
+    name=NAME,
+    version=package.findtext("version"),
+    description=package.findtext("description"),
+    license=package.findtext("license"),
+    maintainer=package.findtext("maintainer"),
+    maintainer_email=package.find("maintainer").get("email"),
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    python_requires=">=3.10",
+    # deepracer_car and deepracer_sim are not on any index, so pip must not look for them.
+    install_requires=[
+        "av>=12",
+        "matplotlib>=3.8",
+        "numpy>=1.26",
+        "opencv-python-headless>=4.8",
+        "pydantic>=2.6",
+        "pyyaml>=6",
+        "rich>=13",
+        "stable-baselines3>=2.6",
+        "tensorboard>=2.15",
+        "torch>=2.3",
+        "typer>=0.12",
+    ],
+    entry_points={"console_scripts": ["deepracer = deepracer_agent.cli:main"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+    ],
+    zip_safe=False,
+)
