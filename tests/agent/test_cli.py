@@ -178,3 +178,14 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     with program.stderr:
         assert program.stderr.read() == ""
     program.wait(timeout=30)
+
+
+def test_a_terminal_without_unicode_is_no_error() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "deepracer_agent.cli", "track", "list"],
+        env={**os.environ, "PYTHONPATH": PACKAGES, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert b"reinvent_base" in ended.stdout

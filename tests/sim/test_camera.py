@@ -64,8 +64,8 @@ def test_frames_match_the_supersampled_reference(
 ) -> None:
     ideal = ReferenceCamera(scene, supersampling=6).render(poses)
     likeness = [psnr(*pair) for pair in zip(camera.render(poses), ideal, strict=True)]
-    assert min(likeness) > 40.0
-    assert np.mean(likeness) > 45.0
+    assert min(likeness) > 38.0
+    assert np.mean(likeness) > 43.0
 
 
 def test_filtering_beats_one_ray_per_pixel(scene: Scene, camera: Camera, poses: np.ndarray) -> None:

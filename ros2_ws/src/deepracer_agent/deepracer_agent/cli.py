@@ -5,6 +5,7 @@ A command imports what it needs when it runs, so that help comes at once.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -39,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
         0 when all is well, 1 after an error, which is told on standard error, 2 when the command
         line was not understood, 130 after Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an old terminal may not know every character
     try:
         app(arguments, prog_name="deepracer")
     except DeepRacerError as error:

@@ -44,8 +44,12 @@ def runs(folder: RunsFolder = RUNS, as_json: AsJson = False) -> None:
                     f"{status.started.astimezone():%Y-%m-%d %H:%M}",
                     clock(status.seconds),
                     f"{status.steps:,}",
-                    status.best.text if status.best else status.error or "–",
+                    status.best.text if status.best else _first_line(status.error) or "–",
                 )
                 for run, status in found
             ],
         )
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]

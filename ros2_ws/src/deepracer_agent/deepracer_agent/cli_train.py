@@ -35,6 +35,78 @@ FLAGS = {
 
 SETTINGS, STOP, RUN = "Settings", "End of the run", "Runs"
 
+Folder = Annotated[
+    Path | None,
+    typer.Argument(
+        help="Holds any of reward_function.py, model_metadata.json, hyperparameters.json and "
+        "training.yaml."
+    ),
+]
+Track = Annotated[str | None, typer.Option(help="Name or file.", rich_help_panel=SETTINGS)]
+Direction = Annotated[
+    Literal["cw", "ccw"] | None,
+    typer.Option(help="Which way the track is driven.", rich_help_panel=SETTINGS),
+]
+Seed = Annotated[int | None, typer.Option(help="Of everything random.", rich_help_panel=SETTINGS)]
+Network = Annotated[
+    Literal["fast", "deepracer"] | None,
+    typer.Option(help="Small, or the original's.", rich_help_panel=SETTINGS),
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"] | None,
+    typer.Option(help="Where the network runs.", rich_help_panel=SETTINGS),
+]
+Ranks = Annotated[
+    str | None,
+    typer.Option(help="Processes that train together, or auto.", rich_help_panel=SETTINGS),
+]
+Cars = Annotated[int | None, typer.Option(help="Cars driven at once.", rich_help_panel=SETTINGS)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any other setting of training.yaml, such as learning.gae_lambda=0.9; may be given "
+        "several times.",
+        rich_help_panel=SETTINGS,
+    ),
+]
+Time = Annotated[
+    str | None, typer.Option(help="After this time, such as '10 min'.", rich_help_panel=STOP)
+]
+Steps = Annotated[int | None, typer.Option(help="After so many steps.", rich_help_panel=STOP)]
+Episodes = Annotated[int | None, typer.Option(help="After so many episodes.", rich_help_panel=STOP)]
+Laps = Annotated[
+    int | None,
+    typer.Option(help="When so many laps from every start are clean.", rich_help_panel=STOP),
+]
+Video = Annotated[
+    bool | None,
+    typer.Option("--video/--no-video", help="Film the best lap.", rich_help_panel=STOP),
+]
+Plot = Annotated[
+    bool | None,
+    typer.Option("--plot/--no-plot", help="Draw reward and progress.", rich_help_panel=STOP),
+]
+Name = Annotated[str | None, typer.Option(help="Of the new run.", rich_help_panel=RUN)]
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN",
+        help="Go on with a run that was stopped or killed; 'last' is the newest.",
+        rich_help_panel=RUN,
+    ),
+]
+StartFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="RUN[:CHECKPOINT]",
+        help="Start a new run from the policy of another one.",
+        rich_help_panel=RUN,
+    ),
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to ``app``."""
@@ -45,88 +117,24 @@ def add_to(app: typer.Typer) -> None:
 
 def train(
     context: typer.Context,
-    folder: Annotated[
-        Path | None,
-        typer.Argument(
-            help="Holds any of reward_function.py, model_metadata.json, hyperparameters.json and "
-            "training.yaml."
-        ),
-    ] = None,
-    track: Annotated[
-        str | None, typer.Option(help="Name or file.", rich_help_panel=SETTINGS)
-    ] = None,
-    direction: Annotated[
-        Literal["cw", "ccw"] | None,
-        typer.Option(help="Which way the track is driven.", rich_help_panel=SETTINGS),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Of everything random.", rich_help_panel=SETTINGS)
-    ] = None,
-    network: Annotated[
-        Literal["fast", "deepracer"] | None,
-        typer.Option(help="Small, or the original's.", rich_help_panel=SETTINGS),
-    ] = None,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"] | None,
-        typer.Option(help="Where the network runs.", rich_help_panel=SETTINGS),
-    ] = None,
-    ranks: Annotated[
-        str | None,
-        typer.Option(help="Processes that train together, or auto.", rich_help_panel=SETTINGS),
-    ] = None,
-    cars: Annotated[
-        int | None, typer.Option(help="Cars driven at once.", rich_help_panel=SETTINGS)
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Any other setting of training.yaml, such as learning.gae_lambda=0.9; may be "
-            "given several times.",
-            rich_help_panel=SETTINGS,
-        ),
-    ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(help="After this time, such as '10 min'.", rich_help_panel=STOP),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="After so many steps.", rich_help_panel=STOP)
-    ] = None,
-    episodes: Annotated[
-        int | None, typer.Option(help="After so many episodes.", rich_help_panel=STOP)
-    ] = None,
-    laps: Annotated[
-        int | None,
-        typer.Option(help="When so many laps from every start are clean.", rich_help_panel=STOP),
-    ] = None,
-    video: Annotated[
-        bool | None,
-        typer.Option("--video/--no-video", help="Film the best lap.", rich_help_panel=STOP),
-    ] = None,
-    plot: Annotated[
-        bool | None,
-        typer.Option("--plot/--no-plot", help="Draw the course of it.", rich_help_panel=STOP),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Of the new run.", rich_help_panel=RUN)] = None,
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN",
-            help="Go on with a run that was stopped or killed; 'last' is the newest.",
-            rich_help_panel=RUN,
-        ),
-    ] = None,
-    start_from: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="RUN[:CHECKPOINT]",
-            help="Start a new run from the policy of another one.",
-            rich_help_panel=RUN,
-        ),
-    ] = None,
+    folder: Folder = None,
+    track: Track = None,
+    direction: Direction = None,
+    seed: Seed = None,
+    network: Network = None,
+    device: Device = None,
+    ranks: Ranks = None,
+    cars: Cars = None,
+    settings: Settings = None,
+    time: Time = None,
+    steps: Steps = None,
+    episodes: Episodes = None,
+    laps: Laps = None,
+    video: Video = None,
+    plot: Plot = None,
+    name: Name = None,
+    resume: Resume = None,
+    start_from: StartFrom = None,
     runs: RunsFolder = RUNS,
 ) -> None:
     """Train a policy; every setting of training.yaml can be overridden here.
@@ -220,4 +228,4 @@ def _tell(result: TrainingResult) -> None:
     for word, path in found.items():
         if path is not None:
             say(f"{word:6} {path}")
-    say(f"Next: deepracer evaluate {result.run.name} --track Oval_track")
+    say(f"Next: deepracer evaluate {result.run.path} --track Oval_track")

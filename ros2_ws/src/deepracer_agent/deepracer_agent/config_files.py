@@ -43,7 +43,7 @@ def read_yaml(text: str, source: str) -> dict[str, Any]:
     try:
         content = yaml.load(text, Loader=_StrictLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{source}: is not valid YAML: {error}") from None
+        raise ConfigError(f"{source}: is not valid YAML: {_reason(error)}") from None
     if content is None:
         return {}
     return _mapping(content, source)
@@ -112,6 +112,12 @@ def describe(field: FieldInfo) -> str:
     return _with_limits(_kind(field.annotation), field.metadata)
 
 
+def block_in(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the schema of a setting that is a block of settings; None if it is a value."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+
+
 def overridden(settings: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``settings`` with the values of ``overrides``, given by dotted key, put into them."""
     settings = dict(settings)
@@ -161,6 +167,12 @@ for _kind_of_file in (_StrictLoader, _StrictDumper):
     )
 
 
+def _reason(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{place}{getattr(error, 'problem', None) or error}"
+
+
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for key, value in pairs:
@@ -195,8 +207,15 @@ def _with_limits(kind: str, metadata: Iterable[Any]) -> str:
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     bounds = {name: getattr(x, name) for x in limits for name in words if hasattr(x, name)}
     if bounds.keys() == {"ge", "le"}:
-        return f"{kind}, {bounds['ge']} to {bounds['le']}"
-    return ", ".join([kind, *(f"{words[name]} {bound}" for name, bound in bounds.items())])
+        told = f"{_plain(bounds['ge'])} to {_plain(bounds['le'])}"
+    else:
+        told = " and ".join(f"{words[name]} {_plain(bound)}" for name, bound in bounds.items())
+    value, null, _ = kind.partition(" or null")
+    return (f"{value}, {told}" if told else value) + null
+
+
+def _plain(bound: float) -> str:
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)
 
 
 def _schema_at(model: type[BaseModel], keys: Sequence[str]) -> type[BaseModel] | None:
@@ -204,12 +223,10 @@ def _schema_at(model: type[BaseModel], keys: Sequence[str]) -> type[BaseModel] |
     for key in keys:
         if key not in model.model_fields:
             return None
-        annotation = model.model_fields[key].annotation
-        kinds = (annotation, *get_args(annotation))
-        inner = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
-        if not inner:
+        inner = block_in(model.model_fields[key])
+        if inner is None:
             return None
-        model = inner[0]
+        model = inner
     return model
 
 

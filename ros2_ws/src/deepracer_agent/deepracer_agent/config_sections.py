@@ -110,10 +110,8 @@ class EvaluationConfig(BaseModel):
 
     model_config = STRICT
 
-    every_steps: Whole | None = Field(
-        default=4096,
-        ge=1,
-        description="Evaluate after so many steps of training; null: see every_updates.",
+    every_steps: Whole = Field(
+        default=4096, ge=1, description="Evaluate after so many steps of training."
     )
     every_updates: Whole | None = Field(
         default=None, ge=1, description="Evaluate after so many updates, in place of every_steps."
@@ -122,17 +120,6 @@ class EvaluationConfig(BaseModel):
         default=4, ge=1, le=64, description="Start points, spread evenly round the lap."
     )
     laps: Whole = Field(default=3, ge=1, le=100, description="Laps driven from each of them.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_interval(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("every_updates") is not None:
-            given = {"every_steps": None, **given}
-            if given["every_steps"] is not None:
-                raise ValueError("give either every_steps or every_updates")
-        elif isinstance(given, dict) and given.get("every_steps", 1) is None:
-            raise ValueError("every_steps is null, so every_updates must be given")
-        return given
 
 
 class CheckpointConfig(BaseModel):

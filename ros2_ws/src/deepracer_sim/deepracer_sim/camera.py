@@ -25,9 +25,9 @@ from deepracer_sim.track import Floats
 
 LEVELS = 6
 """Ground pictures, each half as fine as the one before."""
-MAX_TAPS = 6
+MAX_TAPS = 4
 """Most samples along the stretch of road that one image row shows."""
-TAP_SPACING = 4.0
+TAP_SPACING = 5.0
 """Aim for one sample per so many pixel widths (on the ground) of that stretch."""
 TAP_BLUR = 0.35
 """A sample's texels are no finer than this share of the stretch between two samples."""
