@@ -141,6 +141,11 @@ def train(
 
     Ctrl-C ends the training and keeps everything that was learnt.
     """
+    from deepracer_agent import distributed, training
+
+    if distributed.is_follower():
+        training.follow()
+        return
     overrides = _overrides(context.params, settings or [])
     if resume is not None:
         if folder or name or start_from:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deepracer_agent.checkpoints import Checkpoint, CheckpointStore
 from deepracer_agent.config import TrainingConfig
-from deepracer_agent.distributed import start_ranks, stop_ranks, under_torchrun
+from deepracer_agent.distributed import Ranks, start_ranks, stop_ranks, under_torchrun
 from deepracer_agent.process import prepare_process
 from deepracer_agent.progress import Show
 from deepracer_agent.runs import RunDirectory, write_file
@@ -97,6 +97,22 @@ def resume(
     return _run(run, show, checkpoint=checkpoint)
 
 
+def follow() -> None:
+    """Be a rank above 0: train in step with rank 0, which tells where the run is.
+
+    The folder of the run must be visible here under the same path.
+    """
+    from deepracer_agent.trainer import Trainer
+
+    prepare_process()
+    ranks = Ranks.join()
+    path, number = ranks.share(None)
+    run = RunDirectory(path)
+    checkpoint = None if number is None else CheckpointStore(run).resolve(number)
+    Trainer(run, ranks, checkpoint).run()
+    ranks.leave()
+
+
 def find_checkpoint(text: str, root: Path = RUNS) -> Checkpoint:
     """Find ``RUN`` or ``RUN:CHECKPOINT``; without a checkpoint: the best one.
 
@@ -119,7 +135,7 @@ def _fill(
 ) -> None:
     """Put into a new run what it is made of."""
     shutil.copyfile(reward, run.reward_function)
-    config.model_metadata.save(run.model_metadata)
+    config.named_metadata().save(run.model_metadata)
     write_file(run.hyperparameters, config.hyperparameters.model_dump_json(indent=2) + "\n")
     write_file(run.config, config.to_yaml())
     if origin:
@@ -135,14 +151,11 @@ def _run(
     weights: Path | None = None,
 ) -> TrainingResult:
     """Train in ``run`` with all ranks, and leave its status telling how it ended."""
+    count = TrainingConfig.load(run.config).rank_count()
     with run.lock():
         others = []
         if not under_torchrun():
-            command = ["-m", "deepracer_agent.rank", str(run.path.resolve())]
-            command += [str(checkpoint.number)] if checkpoint else []
-            others = start_ranks(
-                TrainingConfig.load(run.config).rank_count(), command, run.path / "ranks.log"
-            )
+            others = start_ranks(count, ["-m", "deepracer_agent.rank"], run.path / "ranks.log")
         try:
             reason = _train_rank_0(run, checkpoint, weights, show)
         except BaseException as error:
@@ -157,12 +170,12 @@ def _run(
 def _train_rank_0(
     run: RunDirectory, checkpoint: Checkpoint | None, weights: Path | None, show: Show | None
 ) -> str:
-    from deepracer_agent.distributed import Ranks
     from deepracer_agent.trainer import Trainer
 
     prepare_process()
     ranks = Ranks.join()
     try:
+        ranks.share((run.path.resolve(), checkpoint.number if checkpoint else None))
         return Trainer(run, ranks, checkpoint, weights, show).run()
     except RuntimeError as error:
         if ranks.size > 1 and "gloo" in str(error):
