@@ -162,5 +162,6 @@ def test_a_real_training(logs: Any, tmp_path: Path) -> None:
     assert len(log.action_space()) == 14
     assert log.hyperparameters()["batch_size"] == 256
     assert log.agent_and_network()["sensor_list"] == ["FRONT_FACING_CAMERA"]
-    log.load_evaluation_trace()
-    assert (log.dataframe()["iteration"] == 0).all()
+    driven = logs.DeepRacerLog(model_folder=str(run.path))
+    driven.load_evaluation_trace()
+    assert (driven.dataframe()["iteration"] == 0).all()
