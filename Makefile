@@ -33,7 +33,7 @@ check: $(VENV)/.dev  ## run ruff, mypy, import-linter and the line budget
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	@$(BIN)/python tests/test_size.py > /dev/null && echo "Line budget kept."
 
 format: $(VENV)/.dev  ## put the code into the house's form
@@ -44,7 +44,7 @@ size: $(VENV)/.train  ## print lines per file and the longest functions
 	@$(BIN)/python tests/test_size.py
 
 bench: $(VENV)/.dev  ## measure the numbers of the README; one JSON line each
-	@set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+	@set -e; for script in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$script; done
 
 setup: $(VENV)/.dev  ## install everything, the tools of developers too
 

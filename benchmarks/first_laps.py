@@ -1,8 +1,8 @@
 """From process start to a policy that drives; prints one JSON line.
 
-Each seed trains ``examples/quickstart`` in a process of its own until the greedy policy has driven 3
-clean laps from each of 4 starts on re:Invent 2018: ``seconds`` of wall time from the start of the
-process, imports included. Each run then goes on to 60,000 steps: ``later_passed`` of
+Each seed trains ``examples/quickstart`` in a process of its own until the greedy policy has driven
+3 clean laps from each of 4 starts on re:Invent 2018: ``seconds`` of wall time from the start of the
+process to its end, imports included. Each run then goes on to 60,000 steps: ``later_passed`` of
 ``later`` further evaluations were clean too. ``peak_rss_mib``: memory of all processes of a run.
 """
 

@@ -1,8 +1,8 @@
 """Our training loop against plain ``stable_baselines3.PPO``; prints one JSON line.
 
 Both learn from the same 32 cars with the same layers and the same hyper-parameters (rollouts of 64
-steps per car, minibatches of 256, 4 epochs). ``sb3``: SB3's own PPO, buffer and policy, on all cores;
-``ours``: `deepracer train`, one rank per core. Steps per second of whole updates, in one run.
+steps per car, minibatches of 256, 4 epochs). ``sb3``: SB3's own PPO, buffer and policy, on all
+cores; ``ours``: `deepracer train`, one rank per core. Steps per second of whole updates.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class PlainCnn(BaseFeaturesExtractor):
         self.layers(torch.zeros(1, *space.shape))
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        """Return the features."""
         return self.layers(observations)
 
 
@@ -78,12 +79,11 @@ def plain_sb3() -> float:
 def ours() -> float:
     """Steps per second of `deepracer train`, evaluations left out."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "deepracer_agent.cli", "train", str(QUICKSTART), "--runs",
-                   folder, "--name", "x", "--no-video", "--no-plot", "--time", str(SECONDS)]  # fmt: skip
-        settings = ["stop.laps=null", "learning.max_steps_between_training=2048",
-                    "evaluation.every_steps=1000000000"]  # fmt: skip
-        flags = [part for text in settings for part in ("--set", text)]
-        subprocess.run([*command, *flags], check=True, stdout=subprocess.DEVNULL)
+        flags = f"--runs {folder} --name x --no-video --no-plot --time {SECONDS}"
+        for setting in ("stop.laps=null", "evaluation.every_steps=1000000000"):
+            flags += f" --set {setting}"
+        command = [sys.executable, "-m", "deepracer_agent.cli", "train", str(QUICKSTART)]
+        subprocess.run([*command, *flags.split()], check=True, stdout=subprocess.DEVNULL)
         lines = (Path(folder) / "x" / "metrics.jsonl").read_text().splitlines()
     updates = [r for r in map(json.loads, lines) if r["kind"] == "update"]
     first, last = updates[len(updates) // 3], updates[-1]

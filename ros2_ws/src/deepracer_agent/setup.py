@@ -26,7 +26,7 @@ setup(
         "stable-baselines3>=2.6",
         "tensorboard>=2.15",
         "torch>=2.3",
-        "typer>=0.12",
+        "typer>=0.19",
     ],
     entry_points={"console_scripts": ["deepracer = deepracer_agent.cli:main"]},
     data_files=[

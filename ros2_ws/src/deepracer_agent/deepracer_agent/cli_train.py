@@ -188,13 +188,17 @@ def _train(
 
 def _resume(name: str, runs: Path, overrides: dict[str, Any]) -> TrainingResult:
     from deepracer_agent import training
+    from deepracer_agent.config import TrainingConfig
     from deepracer_agent.display import TrainingDisplay
     from deepracer_agent.runs import RunDirectory
 
+    name, checkpoint = training.split_checkpoint(name)
     run = _newest(runs) if name == "last" else RunDirectory.open(runs, name)
-    config = training.read_config(run).overridden(overrides, str(run.config))
+    config = TrainingConfig.load(run.config).overridden(overrides, str(run.config))
     with TrainingDisplay(_title(config, run.name)) as display:
-        return training.resume(str(run.path), root=runs, config=config, show=display.update)
+        return training.resume(
+            f"{run.path}:{checkpoint or 'last'}", root=runs, config=config, show=display.update
+        )
 
 
 def _newest(runs: Path) -> RunDirectory:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,7 +21,14 @@ from pydantic import (
     model_validator,
 )
 
-from deepracer_agent.config_files import explain, overridden, read_yaml, source_of, write_yaml
+from deepracer_agent.config_files import (
+    explain,
+    overridden,
+    read_text,
+    read_yaml,
+    source_of,
+    write_yaml,
+)
 from deepracer_agent.config_sections import (
     CheckpointConfig,
     EvaluationConfig,
@@ -192,6 +200,15 @@ class TrainingConfig(BaseModel):
             ConfigError: naming ``source`` and the key.
         """
         return cls.from_settings(read_yaml(text, source), lambda _: source)
+
+    @classmethod
+    def load(cls, path: Path) -> TrainingConfig:
+        """Read the snapshot of a run.
+
+        Raises:
+            ConfigError: it cannot be read, or is not valid any more.
+        """
+        return cls.from_yaml(read_text(path), str(path))
 
     @classmethod
     def from_settings(

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from deepracer_agent.checkpoints import CheckpointStore
+from deepracer_agent.config import TrainingConfig
 from deepracer_agent.laps import Lap, laps_of
 from deepracer_agent.process import prepare_process
 from deepracer_agent.racer_metrics import write_evaluation_metrics
 from deepracer_agent.runs import RunDirectory
 from deepracer_agent.simtrace import write_evaluation_trace
-from deepracer_agent.training import RUNS, read_config
+from deepracer_agent.training import RUNS
 from deepracer_agent.training_folder import DEFAULT_REWARD
 from deepracer_car.errors import ConfigError, RunError
 from deepracer_car.model_metadata import ModelMetadata
@@ -147,7 +148,7 @@ def evaluate(
     if laps < 1:
         raise ConfigError(f"laps is {laps}; at least 1 lap can be driven.")
     model = find_model(model, checkpoint, root) if isinstance(model, str) else model
-    config = read_config(model.run) if model.run else None
+    config = TrainingConfig.load(model.run.config) if model.run else None
     if track is None and config is None:
         raise ConfigError(f"{model.name} does not know its track; give one with --track.")
     trained_direction = config.direction if config and track in (None, config.track) else None

@@ -16,6 +16,7 @@ A saved model loads with plain `stable_baselines3.PPO.load`.
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -92,7 +93,10 @@ class RacingPPO(PPO):
         self._discounted = np.zeros(env.num_envs)
         self._returns: list[np.ndarray] = []
         self._truncations: list[tuple[int, int, np.ndarray]] = []
-        super().__init__(policy, env, rollout_buffer_class=EpisodicRolloutBuffer, **ppo)
+        with warnings.catch_warnings():
+            # SB3 expects a rollout to be a whole number of minibatches; here they share it evenly.
+            warnings.filterwarnings("ignore", "You have specified a mini-batch size")
+            super().__init__(policy, env, rollout_buffer_class=EpisodicRolloutBuffer, **ppo)
 
     def _setup_model(self) -> None:
         """Build networks and buffer; alone until `join`."""

@@ -36,7 +36,7 @@ class Counters:
     Attributes:
         updates, steps, episodes: done so far.
         seconds: spent training, over all resumptions, s.
-        evaluations: done so far.
+        evaluations: intervals of ``evaluation.every_steps`` that have been evaluated.
     """
 
     updates: int = 0

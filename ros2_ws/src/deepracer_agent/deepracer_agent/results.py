@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepracer_agent.config import TrainingConfig
 from deepracer_agent.evaluation import EvaluationResult, best_lap, evaluate, film, find_model
 from deepracer_agent.plots import plot_training
 from deepracer_agent.runs import RunDirectory
-from deepracer_agent.training import read_config
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def write_results(run: RunDirectory) -> Results:
     Raises:
         DeepRacerError: the best checkpoint is damaged, or the disk refuses.
     """
-    config = read_config(run)
+    config = TrainingConfig.load(run.config)
     status = run.status
     plot = plot_training(run) if config.plot and status.episodes else None
     if not any((run.path / "checkpoints").iterdir()):

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, cast
 
 import numpy as np
+import torch
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.utils import LinearSchedule
@@ -70,7 +71,9 @@ class Trainer:
             weights: a saved model whose policy the training starts from.
             show: told about the progress after every update (rank 0).
         """
-        self.config = TrainingConfig.from_yaml(run.config.read_text(), str(run.config))
+        self.config = TrainingConfig.load(run.config)
+        if self.config.device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("device: cuda given, but PyTorch sees no GPU; use cpu or auto.")
         self.ranks = ranks
         self.run_directory = run
         self.counters = Counters.of(checkpoint) if checkpoint else Counters()
@@ -155,7 +158,6 @@ class Trainer:
         every = self.config.evaluation
         if every.every_updates is not None:
             return self.counters.updates % every.every_updates == 0
-        assert every.every_steps is not None
         return self.counters.steps // every.every_steps > self.counters.evaluations
 
     def _evaluate(self) -> None:
@@ -165,11 +167,7 @@ class Trainer:
         if task is not None:
             drives = drive_greedily(self.algorithm.policy, task, self.action_space)
         self._last_drives = [d for part in self.ranks.gather(drives) for d in part]
-        self.counters.evaluations = (
-            self.counters.evaluations + 1
-            if every.every_steps is None
-            else self.counters.steps // every.every_steps
-        )
+        self.counters.evaluations = self.counters.steps // every.every_steps
         if self._recorder:
             is_best = self._recorder.evaluation(self.counters, self._last_drives)
             if is_best or self._recorder.checkpoint_is_due():

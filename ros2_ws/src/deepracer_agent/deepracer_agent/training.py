@@ -16,7 +16,7 @@ from deepracer_agent.process import prepare_process
 from deepracer_agent.progress import Show
 from deepracer_agent.runs import RunDirectory, write_file
 from deepracer_agent.training_folder import DEFAULT_REWARD
-from deepracer_car.errors import ConfigError, DeepRacerError, RunError
+from deepracer_car.errors import ConfigError, RunError
 from deepracer_sim.reward import RewardFunction
 from deepracer_sim.track_library import load_track
 
@@ -79,30 +79,22 @@ def resume(
     Args:
         name: of the run, or its path; ``:CHECKPOINT`` behind it goes back to that one.
         root: folder of all runs.
-        config: new settings, as `read_config` gives and with other stop conditions, say.
+        config: new settings, such as those of the run with other stop conditions, say.
         show: told about the progress after every update.
 
     Raises:
         RunError: no such run, it is being trained, or its last checkpoint is damaged.
     """
-    name, _, which = name.partition(":")
+    name, which = split_checkpoint(name)
     run = RunDirectory.open(root, name)
-    old = read_config(run)
+    old = TrainingConfig.load(run.config)
     if config is not None and config != old:
         _check_same_shape(config, old, f"resume '{run.name}'")
         with run.lock():
             write_file(run.config, config.to_yaml())
     store = CheckpointStore(run)
-    checkpoint = store.resolve(which or "last") if which or store.all() else None
+    checkpoint = store.resolve(which or "last") if store.all() else None
     return _run(run, show, checkpoint=checkpoint)
-
-
-def read_config(run: RunDirectory) -> TrainingConfig:
-    """Read the settings of a run."""
-    try:
-        return TrainingConfig.from_yaml(run.config.read_text(), str(run.config))
-    except OSError as error:
-        raise RunError(f"{run.config} cannot be read: {error.strerror}.") from error
 
 
 def find_checkpoint(text: str, root: Path = RUNS) -> Checkpoint:
@@ -111,8 +103,15 @@ def find_checkpoint(text: str, root: Path = RUNS) -> Checkpoint:
     Raises:
         RunError: no such run or checkpoint, or it is damaged.
     """
-    name, _, which = text.partition(":")
+    name, which = split_checkpoint(text)
     return CheckpointStore(RunDirectory.open(root, name)).resolve(which or "best")
+
+
+def split_checkpoint(text: str) -> tuple[str, str]:
+    """Split ``RUN:CHECKPOINT`` into the run and ``best``, ``last``, a number, or nothing."""
+    name, _, which = text.rpartition(":")
+    is_checkpoint = which in ("best", "last") or which.isdigit()
+    return (name, which) if name and is_checkpoint else (text, "")
 
 
 def _fill(
@@ -141,7 +140,9 @@ def _run(
         if not under_torchrun():
             command = ["-m", "deepracer_agent.rank", str(run.path.resolve())]
             command += [str(checkpoint.number)] if checkpoint else []
-            others = start_ranks(read_config(run).rank_count(), command, run.path / "ranks.log")
+            others = start_ranks(
+                TrainingConfig.load(run.config).rank_count(), command, run.path / "ranks.log"
+            )
         try:
             reason = _train_rank_0(run, checkpoint, weights, show)
         except BaseException as error:
@@ -181,7 +182,7 @@ def _finish(run: RunDirectory, state: str, reason: str = "", error: str = "") ->
 
 def _check_clone(config: TrainingConfig, origin: Checkpoint) -> None:
     run = RunDirectory(origin.path.parents[1])
-    _check_same_shape(config, read_config(run), f"start from '{run.name}'")
+    _check_same_shape(config, TrainingConfig.load(run.config), f"start from '{run.name}'")
 
 
 def _check_same_shape(new: TrainingConfig, old: TrainingConfig, doing: str) -> None:
@@ -198,6 +199,3 @@ def _check_same_shape(new: TrainingConfig, old: TrainingConfig, doing: str) -> N
                 f"Learnt: {learnt}. Use the model_metadata.json and network of that run, or train "
                 "from the beginning."
             )
-
-
-__all__ = ["DeepRacerError", "TrainingResult", "find_checkpoint", "read_config", "resume", "train"]
