@@ -9,7 +9,6 @@ process to its end, imports included. Each run then goes on to 60,000 steps: ``l
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from pathlib import Path
 
 import psutil
 from report import report
+
+from deepracer_agent.metrics import read_metrics
 
 QUICKSTART = Path(__file__).parents[1] / "examples" / "quickstart"
 LATER_STEPS = 60_000
@@ -51,18 +52,6 @@ def watch(pid: int, peak: list[float]) -> None:
         return
 
 
-def evaluations(run: Path) -> list[dict]:
-    """What the metrics of a run say of its evaluations."""
-    records = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
-    return [r for r in records if r["kind"] == "evaluation"]
-
-
-def is_clean(evaluation: dict) -> bool:
-    """Three laps from every start without leaving the road."""
-    laps = zip(evaluation["lap_times"], evaluation["off_tracks"], strict=True)
-    return all(len(times) == 3 and off == 0 for times, off in laps)
-
-
 def main() -> None:
     """Train all seeds, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -76,12 +65,13 @@ def main() -> None:
                 Path(folder), str(QUICKSTART), "--name", name, "--seed", str(seed), *bare
             )
             run = Path(folder) / name
-            first = evaluations(run)
+            _, first = read_metrics(run / "metrics.jsonl")
             seconds.append(round(took, 1))
-            steps.append(first[-1]["steps"])
+            steps.append(first[-1].steps)
             train(Path(folder), "--resume", name, "--set", "stop.laps=null",
                   "--steps", str(LATER_STEPS), *bare)  # fmt: skip
-            later += [is_clean(e) for e in evaluations(run)[len(first) :]]
+            _, all_of_them = read_metrics(run / "metrics.jsonl")
+            later += [evaluation.is_clean for evaluation in all_of_them[len(first) :]]
             memory.append(round(peak))
     report(
         "first_laps",

@@ -7,7 +7,6 @@ cores; ``ours``: `deepracer train`, one rank per core. Steps per second of whole
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
+from deepracer_agent.metrics import read_metrics
 from deepracer_agent.training_folder import load_training_folder
 from deepracer_agent.vec_env import RacingVecEnv
 from deepracer_sim.embedded import EmbeddedSimulator
@@ -84,10 +84,9 @@ def ours() -> float:
             flags += f" --set {setting}"
         command = [sys.executable, "-m", "deepracer_agent.cli", "train", str(QUICKSTART)]
         subprocess.run([*command, *flags.split()], check=True, stdout=subprocess.DEVNULL)
-        lines = (Path(folder) / "x" / "metrics.jsonl").read_text().splitlines()
-    updates = [r for r in map(json.loads, lines) if r["kind"] == "update"]
+        updates, _ = read_metrics(Path(folder) / "x" / "metrics.jsonl")
     first, last = updates[len(updates) // 3], updates[-1]
-    return (last["steps"] - first["steps"]) / (last["seconds"] - first["seconds"])
+    return (last.steps - first.steps) / (last.seconds - first.seconds)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import sys
 import timeit
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deepracer_car.action_space import Action, ContinuousActionSpace, DiscreteActionSpace
 from deepracer_car.errors import RewardError
 from deepracer_sim.reward import PrintBuffer, RewardFunction
 from deepracer_sim.reward_legacy import LegacyScale
@@ -353,3 +355,12 @@ class TestLegacy:
     def test_errors_name_the_line(self) -> None:
         source = LEGACY.replace("return 1.0 if", "return undefined if")
         assert "mine.py, line 4: NameError" in error_of(source)
+
+
+def test_functions_of_2018_are_scaled_by_the_action_space() -> None:
+    discrete = DiscreteActionSpace((Action(-0.4, 1.0), Action(0.2, 2.5)))
+    assert LegacyScale.of(discrete) == LegacyScale(2.5, pytest.approx(math.degrees(0.4)))
+    continuous = ContinuousActionSpace(-0.1, 0.3, 0.5, 3.0)
+    assert LegacyScale.of(continuous) == LegacyScale(3.0, pytest.approx(math.degrees(0.3)))
+    straight_on = DiscreteActionSpace((Action(0.0, 1.0), Action(0.0, 2.0)))
+    assert LegacyScale.of(straight_on).max_steering_angle > 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import degrees
+from math import degrees, remainder, tau
 
 import numpy as np
 import pytest
@@ -39,7 +39,9 @@ def test_random_starts_spread_over_track_and_jitter_as_told() -> None:
     assert np.histogram(along, 8, (0, TRACK.length))[0].min() > 25
     lateral = np.array([TRACK.project(np.array([f[0][:2]]))[1][0] for f in found])
     assert 0.15 < np.abs(lateral).max() <= 0.5 * TRACK.width / 2 + 0.01
-    turned = [degrees(f[0][2] - TRACK.pose_at(f[2])[2]) for f in found]
+    yaws = np.array([f[0][2] for f in found])
+    assert np.abs(yaws).max() <= np.pi
+    turned = [degrees(remainder(f[0][2] - TRACK.pose_at(f[2])[2], tau)) for f in found]
     assert np.std(turned) == pytest.approx(8.0, rel=0.15)
     speeds = np.array([f[1] for f in found])
     assert 0.0 <= speeds.min() < 0.1

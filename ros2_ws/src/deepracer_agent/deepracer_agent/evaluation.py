@@ -26,6 +26,7 @@ from deepracer_sim.embedded import EmbeddedSimulator
 from deepracer_sim.episode import TRACE_FIELDS, Episode
 from deepracer_sim.film import Drive, record_lap
 from deepracer_sim.reward import RewardFunction
+from deepracer_sim.reward_legacy import LegacyScale
 from deepracer_sim.rules import RaceRules
 from deepracer_sim.starts import Starts
 from deepracer_sim.task import RacingTask
@@ -155,7 +156,10 @@ def evaluate(
     road = load_track(track or (config.track if config else ""))
     road = road.driven(direction or trained_direction)
     steps = config.max_steps_per_episode if config else RaceRules.max_steps
-    reward = RewardFunction.load(model.run.reward_function if model.run else DEFAULT_REWARD)
+    reward = RewardFunction.load(
+        model.run.reward_function if model.run else DEFAULT_REWARD,
+        LegacyScale.of(model.metadata.action_space),
+    )
     task = RacingTask(
         EmbeddedSimulator(road),
         road,

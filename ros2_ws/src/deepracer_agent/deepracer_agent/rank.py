@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,6 +20,9 @@ def main(path: str, checkpoint: str | None = None) -> None:
     ranks = Ranks.join()
     Trainer(run, ranks, CheckpointStore(run).resolve(checkpoint) if checkpoint else None).run()
     ranks.leave()
+    sys.stdout.flush()
+    # All is done and rank 0 does the rest; gloo's threads now and then abort an orderly exit.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from deepracer_car.errors import ConfigError, DeepRacerError, RunError
 from deepracer_sim.embedded import EmbeddedSimulator
 from deepracer_sim.episode import Episode
 from deepracer_sim.reward import RewardFunction
+from deepracer_sim.reward_legacy import LegacyScale
 from deepracer_sim.rules import RaceRules
 from deepracer_sim.starts import Starts
 from deepracer_sim.task import RacingTask
@@ -79,8 +80,8 @@ class Trainer:
         self.counters = Counters.of(checkpoint) if checkpoint else Counters()
         self._show = show
         self._track = load_track(self.config.track).driven(self.config.direction)
-        self._reward = RewardFunction.load(run.reward_function)
         self.action_space: ActionSpace = self.config.model_metadata.action_space
+        self._reward = RewardFunction.load(run.reward_function, LegacyScale.of(self.action_space))
         self.algorithm = self._build_algorithm(self._build_env())
         if checkpoint:
             _load(self.algorithm, checkpoint.path / MODEL)

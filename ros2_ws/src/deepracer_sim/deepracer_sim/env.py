@@ -22,6 +22,7 @@ from deepracer_car.spec import CONTROL_HZ
 from deepracer_sim.embedded import EmbeddedSimulator
 from deepracer_sim.episode import TRACE_FIELDS
 from deepracer_sim.reward import RewardFunction
+from deepracer_sim.reward_legacy import LegacyScale
 from deepracer_sim.rules import RaceRules
 from deepracer_sim.spaces import answer_space, observation_space
 from deepracer_sim.starts import Starts
@@ -116,7 +117,7 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
         self._task = RacingTask(
             self._simulator,
             self.track,
-            _as_reward_function(reward_function).instances(1),
+            _as_reward_function(reward_function, LegacyScale.of(self.decoder)).instances(1),
             rules=rules,
             starts=starts,
             restart=False,
@@ -171,16 +172,16 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
         }
 
 
-def _as_reward_function(given: Any) -> RewardFunction:
+def _as_reward_function(given: Any, scale: LegacyScale) -> RewardFunction:
     if given is None:
         return RewardFunction.from_callable(_reward_for_progress())
     if isinstance(given, PathLike):
-        return RewardFunction.load(Path(given))
+        return RewardFunction.load(Path(given), scale)
     if isinstance(given, str):
         if "\n" in given:
-            return RewardFunction.from_source(given, "<reward_function>")
-        return RewardFunction.load(Path(given))
-    return RewardFunction.from_callable(given)
+            return RewardFunction.from_source(given, "<reward_function>", scale)
+        return RewardFunction.load(Path(given), scale)
+    return RewardFunction.from_callable(given, scale)
 
 
 def _reward_for_progress() -> Callable[[dict[str, Any]], float]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from deepracer_car.action_space import ActionSpace, DiscreteActionSpace
 from deepracer_car.spec import CarSpec
 
 LEGACY_NAMES = (
@@ -42,6 +43,17 @@ class LegacyScale:
 
     max_speed: float = CarSpec.max_speed
     max_steering_angle: float = math.degrees(CarSpec.max_steering_angle)
+
+    @classmethod
+    def of(cls, action_space: ActionSpace) -> LegacyScale:
+        """Take the highest speed and the largest angle that ``action_space`` allows."""
+        if isinstance(action_space, DiscreteActionSpace):
+            speed = max(action.speed for action in action_space.actions)
+            angle = max(abs(action.steering_angle) for action in action_space.actions)
+        else:
+            speed = action_space.speed_high
+            angle = max(-action_space.steering_low, action_space.steering_high)
+        return cls(speed, math.degrees(angle) or cls.max_steering_angle)
 
 
 @dataclass

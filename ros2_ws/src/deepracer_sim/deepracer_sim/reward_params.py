@@ -10,7 +10,23 @@ Waypoints = list[tuple[float, float]]
 
 
 class RewardParams:
-    """Builds the dictionary for cars on one track, in one direction."""
+    """Builds the dictionary for cars on one track, in one direction.
+
+    What `build` takes, in plain Python numbers:
+
+    * ``x``, ``y``: the judged point, 0.14 m ahead of the middle of the car, m;
+    * ``heading``: degrees, -180 to 180, 0 along the x axis, counter-clockwise positive;
+    * ``along``: distance of the judged point along the centre line from waypoint 0, m;
+    * ``lateral``: its distance from the centre line, m, positive to the left;
+    * ``progress``: percent of the lap, up to 100;
+    * ``steps``: of this episode; the first action is step 2, the car standing ready step 1;
+    * ``speed``, ``steering_angle``: as commanded, m/s and degrees, positive to the left;
+    * ``track_width``: between the borders beside the judged point, m;
+    * ``waypoint``: index of the waypoint behind the judged point;
+    * ``wheels_on_road``: how many wheel centres lie between the borders, 0 to 4;
+    * ``sim_time``: simulated seconds since the car's first start;
+    * ``is_crashed``: the car hit an object.
+    """
 
     def __init__(self, track: Track) -> None:
         """Take the waypoints of ``track`` in driving order."""
@@ -35,24 +51,7 @@ class RewardParams:
         sim_time: float = 0.0,
         is_crashed: bool = False,
     ) -> dict[str, Any]:
-        """Return a new dictionary; a reward function may change it without harm.
-
-        Args:
-            x: of the judged point, 0.14 m ahead of the middle of the car, m.
-            y: likewise, m.
-            heading: degrees, -180 to 180, 0 along the x axis, counter-clockwise positive.
-            along: distance of the judged point along the centre line from waypoint 0, m.
-            lateral: its distance from the centre line, m, positive to the left.
-            progress: percent of the lap, up to 100.
-            steps: of this episode; the first action is step 2, the car standing ready step 1.
-            speed: commanded, m/s.
-            steering_angle: commanded, degrees, positive to the left.
-            track_width: between the borders beside the judged point, m.
-            waypoint: index of the waypoint behind the judged point.
-            wheels_on_road: how many wheel centres lie between the borders, 0 to 4.
-            sim_time: simulated seconds since the car's first start.
-            is_crashed: the car hit an object.
-        """
+        """Return a new dictionary; a reward function may change it without harm."""
         is_offtrack = wheels_on_road == 0
         return {
             "all_wheels_on_track": wheels_on_road == 4,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import radians
+from math import radians, remainder, tau
 from typing import Literal
 
 import numpy as np
@@ -54,7 +54,7 @@ class Starts:
         along = (self.offset + rng.random()) % 1.0 * track.length
         half_width = 0.5 * float(np.interp(along, track.arc_length, track.widths))
         x, y, yaw = track.pose_at(along, rng.uniform(-1.0, 1.0) * self.lateral_jitter * half_width)
-        yaw += rng.normal() * radians(self.heading_jitter)
+        yaw = remainder(yaw + rng.normal() * radians(self.heading_jitter), tau)
         return (x, y, yaw), rng.random() * self.max_speed, along
 
     def is_reversed(self, turn: int) -> bool:

@@ -220,9 +220,8 @@ def _with_legend(picture: Pixels, track: Track, pixel: float, fastest: float) ->
     framed = np.empty((rows + LEGEND_HEIGHT, columns, 3), dtype=np.uint8)
     framed[:rows], framed[rows:] = picture, DARK
     turning = "counter-clockwise" if track.direction == "ccw" else "clockwise"
-    count = len(track.center) - 1 if track.closed else len(track.center)
     facts = (f"{track.length:.2f} m long", f"{track.width:.2f} m wide",
-             turning if track.closed else "open", f"{count} waypoints")  # fmt: skip
+             turning if track.closed else "open", f"{len(track.center)} waypoints")  # fmt: skip
     named = track.name if track.title in ("", track.name) else f"{track.title}  ({track.name})"
     write(framed, named, (20, rows + 32), 15.0)
     write(framed, "   |   ".join(facts), (20, rows + 58), 10.0, SOFT)
