@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -189,15 +187,3 @@ def test_checkpoints_are_whole_models(tmp_path: Path) -> None:
         evaluate(str(folder), laps=1)
     with pytest.raises(ConfigError, match="at least 1 lap"):
         evaluate("w", laps=0, root=tmp_path)
-
-
-def test_torchrun_starts_the_ranks(tmp_path: Path) -> None:
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "-m", "deepracer_agent.cli", "train", str(QUICKSTART), "--runs", str(tmp_path),
-        "--name", "wide", "--no-video", "--no-plot", "--steps", "400", "--cars", "4",
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Run wide ended: 400 steps") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["wide"]

@@ -29,7 +29,7 @@ def under_torchrun() -> bool:
 
 
 def is_follower() -> bool:
-    """Whether this process is a rank above 0."""
+    """Whether this process is a rank above 0, which does what rank 0 tells it."""
     return under_torchrun() and os.environ["RANK"] != "0"
 
 

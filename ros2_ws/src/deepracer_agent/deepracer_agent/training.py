@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deepracer_agent.checkpoints import Checkpoint, CheckpointStore
 from deepracer_agent.config import TrainingConfig
-from deepracer_agent.distributed import Ranks, start_ranks, stop_ranks, under_torchrun
+from deepracer_agent.distributed import start_ranks, stop_ranks, under_torchrun
 from deepracer_agent.process import prepare_process
 from deepracer_agent.progress import Show
 from deepracer_agent.runs import RunDirectory, write_file
@@ -97,22 +97,6 @@ def resume(
     return _run(run, show, checkpoint=checkpoint)
 
 
-def follow() -> None:
-    """Be a rank above 0: train in step with rank 0, which tells where the run is.
-
-    The folder of the run must be visible here under the same path.
-    """
-    from deepracer_agent.trainer import Trainer
-
-    prepare_process()
-    ranks = Ranks.join()
-    path, number = ranks.share(None)
-    run = RunDirectory(path)
-    checkpoint = None if number is None else CheckpointStore(run).resolve(number)
-    Trainer(run, ranks, checkpoint).run()
-    ranks.leave()
-
-
 def find_checkpoint(text: str, root: Path = RUNS) -> Checkpoint:
     """Find ``RUN`` or ``RUN:CHECKPOINT``; without a checkpoint: the best one.
 
@@ -151,10 +135,10 @@ def _run(
     weights: Path | None = None,
 ) -> TrainingResult:
     """Train in ``run`` with all ranks, and leave its status telling how it ended."""
-    count = TrainingConfig.load(run.config).rank_count()
     with run.lock():
         others = []
         if not under_torchrun():
+            count = TrainingConfig.load(run.config).rank_count()
             others = start_ranks(count, ["-m", "deepracer_agent.rank"], run.path / "ranks.log")
         try:
             reason = _train_rank_0(run, checkpoint, weights, show)
@@ -170,12 +154,13 @@ def _run(
 def _train_rank_0(
     run: RunDirectory, checkpoint: Checkpoint | None, weights: Path | None, show: Show | None
 ) -> str:
+    from deepracer_agent.distributed import Ranks
     from deepracer_agent.trainer import Trainer
 
     prepare_process()
     ranks = Ranks.join()
     try:
-        ranks.share((run.path.resolve(), checkpoint.number if checkpoint else None))
+        ranks.share((str(run.path.resolve()), checkpoint.number if checkpoint else None))
         return Trainer(run, ranks, checkpoint, weights, show).run()
     except RuntimeError as error:
         if ranks.size > 1 and "gloo" in str(error):
