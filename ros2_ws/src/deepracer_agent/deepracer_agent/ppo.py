@@ -31,8 +31,10 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch.nn import functional
 
 from deepracer_agent.distributed import Ranks
+from deepracer_agent.networks import RacingPolicy
 from deepracer_agent.rollout_buffer import EpisodicRolloutBuffer
 from deepracer_agent.vec_env import episodes_in
+from deepracer_car.errors import RunError
 from deepracer_sim.episode import Episode
 
 MIN_STEPS = 8
@@ -60,6 +62,7 @@ class Exploration:
 class RacingPPO(PPO):
     """Clipped PPO for `RacingVecEnv`; see the module."""
 
+    policy: RacingPolicy
     rollout_buffer: EpisodicRolloutBuffer
 
     def __init__(
@@ -253,7 +256,13 @@ class RacingPPO(PPO):
                 weight = len(chosen) * minibatches / total
                 statistics.append(self._update(batch, weight))
         self._n_updates += self.n_epochs
-        self._log(torch.stack(statistics).mean(dim=0), time.perf_counter() - started)
+        means = torch.stack(statistics).mean(dim=0)
+        if not torch.isfinite(means).all():
+            raise RunError(
+                "The training diverged: its loss is not a number any more. Go on from an earlier "
+                "checkpoint with a lower lr, or with rewards of smaller size."
+            )
+        self._log(means, time.perf_counter() - started)
 
     def _rollout_tensors(self) -> dict[str, torch.Tensor]:
         """The rollout as flat tensors (samples, ...), advantages standardised over all ranks."""
@@ -275,7 +284,10 @@ class RacingPPO(PPO):
         mean = total / count
         deviation = max(square / count - mean**2, 0.0) ** 0.5
         data["advantages"] = ((advantages - mean) / (deviation + 1e-8)).float()
-        return {name: values.to(self.device) for name, values in data.items()}
+        data = {name: values.to(self.device) for name, values in data.items()}
+        with torch.no_grad():
+            data["observations"] = self.policy.condense(data["observations"])
+        return data
 
     def _update(self, batch: dict[str, torch.Tensor], weight: float) -> torch.Tensor:
         """One gradient step; returns policy loss, value loss, entropy, KL and clip fraction."""
@@ -315,6 +327,10 @@ class RacingPPO(PPO):
         )
         self.logger.record("train/learning_rate", self.policy.optimizer.param_groups[0]["lr"])
         self.logger.record("time/update_seconds", seconds)
+
+    def is_finite(self) -> bool:
+        """Whether all weights are numbers."""
+        return all(bool(torch.isfinite(p).all()) for p in self.policy.parameters())
 
     def _excluded_save_params(self) -> list[str]:
         """Leave out what belongs to this process, not to the model."""

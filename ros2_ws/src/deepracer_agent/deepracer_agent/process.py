@@ -19,6 +19,8 @@ def prepare_process() -> None:
     import torch
 
     keep_freed_memory()
+    # Checks of every distribution's arguments, made several times a step; PPO looks for NaN itself.
+    torch.distributions.Distribution.set_default_validate_args(False)
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
 

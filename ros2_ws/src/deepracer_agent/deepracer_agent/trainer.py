@@ -106,8 +106,9 @@ class Trainer:
                 if reason := self.ranks.share(self._stop_reason(episodes)):
                     return str(reason)
         finally:
-            # Whatever ended the training, the last state that was whole is kept.
-            self._save()
+            # Whatever ended the training, what was learnt is kept, unless it is no longer whole.
+            if self.algorithm.is_finite():
+                self._save()
             if self._recorder:
                 self._recorder.close()
 
