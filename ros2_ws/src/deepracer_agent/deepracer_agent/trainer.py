@@ -172,7 +172,8 @@ class Trainer:
         if self._recorder:
             is_best = self._recorder.evaluation(self.counters, self._last_drives)
             if is_best or self._recorder.checkpoint_is_due():
-                self._save(mean_progress(self._last_drives, every.laps))
+                # A slower equal keeps no result, so that it is not taken for the best.
+                self._save(mean_progress(self._last_drives, every.laps) if is_best else None)
         if self._show:
             self._show(self._progress())
 
