@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Sums depend on the number of threads, and on a busy machine more threads are slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Machines are noisy, and a failure on one must be seen on every other.
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)

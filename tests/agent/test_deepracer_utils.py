@@ -6,13 +6,18 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deepracer_agent.evaluation import evaluate
+from deepracer_agent.metrics import read_metrics
 from deepracer_agent.racer_metrics import TrainingMetrics, write_evaluation_metrics
 from deepracer_agent.runs import RunDirectory
 from deepracer_agent.simtrace import TraceWriter, write_evaluation_trace
+from deepracer_agent.training import train
+from deepracer_agent.training_folder import load_training_folder
 from deepracer_sim.episode import TRACE_FIELDS, Episode
 
 MakeEpisode = Callable[..., Episode]
@@ -135,3 +140,28 @@ def test_training_metrics(
     summary = metrics.getSummary()
     assert summary["train_episodes"].tolist() == [4, 4, 4, 2]
     assert summary["eval_episodes"].tolist() == pytest.approx([float("nan"), 7, 7, 7], nan_ok=True)
+
+
+def test_a_real_training(logs: Any, tmp_path: Path) -> None:
+    """What training really writes, from the first prepare row to the evaluation afterwards."""
+    folder = Path(__file__).parents[2] / "examples" / "quickstart"
+    settings = {"ranks": 1, "cars": 8, "stop.laps": None, "stop.steps": 2500,
+                "evaluation.every_steps": 1000, "video": False}  # fmt: skip
+    config, reward = load_training_folder(folder, settings)
+    run = train(config, reward, name="real", root=tmp_path).run
+    evaluate("real", laps=1, root=tmp_path)
+    log = logs.DeepRacerLog(model_folder=str(run.path))
+    log.load()
+    table = logs.AnalysisUtils.simulation_agg(log.dataframe(), secondgroup="unique_episode")
+    table = table.sort_values("unique_episode")
+    updates, _ = read_metrics(run.metrics)
+    rewards = [reward for update in updates for reward in update.rewards]
+    laps = sum(s == "lap_complete" for update in updates for s in update.statuses)
+    assert table["reward"].tolist() == pytest.approx(rewards, abs=1e-5)
+    assert (table["progress"] == 100.0).sum() == laps
+    assert len(log.action_space()) == 14
+    assert log.hyperparameters()["batch_size"] == 256
+    assert log.agent_and_network()["sensor_list"] == ["FRONT_FACING_CAMERA"]
+    driven = logs.DeepRacerLog(model_folder=str(run.path))
+    driven.load_evaluation_trace()
+    assert (driven.dataframe()["iteration"] == 0).all()

@@ -144,7 +144,6 @@ def test_rewards_are_scaled_to_unit_returns() -> None:
 )
 def test_every_setting_changes_what_is_learnt(change: dict[str, Any]) -> None:
     base = {"episodes_per_update": 10, "ent_coef": 0.01, "value_loss": "huber"}
-    torch.set_num_threads(1)
     assert update(make(**base)) == update(make(**base))
     assert update(make(**{**base, **change})) != update(make(**base))
 
@@ -225,11 +224,17 @@ class _Half(Ranks):
 
 
 def test_two_equal_ranks_learn_as_one() -> None:
-    settings: dict[str, Any] = {"episodes_per_update": 99, "n_steps": 16, "n_epochs": 1}
-    alone = np.array(update(make(batch_size=64, **settings)))
+    settings: dict[str, Any] = {
+        "episodes_per_update": 99, "n_steps": 16, "n_epochs": 1, "max_grad_norm": 1e9
+    }  # fmt: skip
+    alone = make(batch_size=64, **settings)
+    update(alone)
     shared = make(batch_size=128, **settings)
     shared._ranks = _Half(0, 2)
-    assert np.array(update(shared)) == pytest.approx(alone, abs=2e-6)
+    update(shared)
+    norms = [float(a._gradient.norm()) for a in (alone, shared)]
+    assert norms[1] == pytest.approx(norms[0], rel=1e-3)
+    assert torch.cosine_similarity(shared._gradient, alone._gradient, dim=0) > 0.9999
 
 
 @pytest.mark.parametrize("space", [DISCRETE, CONTINUOUS], ids=["discrete", "continuous"])

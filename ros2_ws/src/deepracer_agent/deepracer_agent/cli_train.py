@@ -141,6 +141,12 @@ def train(
 
     Ctrl-C ends the training and keeps everything that was learnt.
     """
+    from deepracer_agent.distributed import is_follower
+
+    if is_follower():
+        from deepracer_agent import rank
+
+        rank.main()
     overrides = _overrides(context.params, settings or [])
     if resume is not None:
         if folder or name or start_from:

@@ -6,6 +6,7 @@ the reference in the documentation. Unknown keys and values out of range are ref
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -42,8 +43,8 @@ from deepracer_car.errors import ConfigError
 from deepracer_car.model_metadata import ModelMetadata
 
 RACE_TYPES = ("TIME_TRIAL", "OBJECT_AVOIDANCE", "HEAD_TO_BOT", "HEAD_TO_MODEL", "F1")
-NETWORK_OF = {"DEEP_CONVOLUTIONAL_NETWORK_SHALLOW": "deepracer"}
-"""Our preset for a network named in ``model_metadata.json``."""
+NETWORK_OF = {"DEEP_CONVOLUTIONAL_NETWORK_SHALLOW": "deepracer", "fast": "fast"}
+"""The preset for a network named in ``model_metadata.json``."""
 
 
 def _read_metadata(value: Any) -> ModelMetadata:
@@ -167,6 +168,11 @@ class TrainingConfig(BaseModel):
                 f"cars: {self.cars} given, but {self.ranks} ranks need a multiple of {self.ranks}"
             )
         return self
+
+    def named_metadata(self) -> ModelMetadata:
+        """The content of ``model_metadata.json`` with the network that is trained."""
+        name = next(name for name, preset in NETWORK_OF.items() if preset == self.network)
+        return dataclasses.replace(self.model_metadata, neural_network=name)
 
     def rank_count(self) -> int:
         """Number of processes that train together on this machine."""

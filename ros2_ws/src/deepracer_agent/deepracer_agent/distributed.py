@@ -28,6 +28,11 @@ def under_torchrun() -> bool:
     return "WORLD_SIZE" in os.environ and "RANK" in os.environ
 
 
+def is_follower() -> bool:
+    """Whether this process is a rank above 0, which does what rank 0 tells it."""
+    return under_torchrun() and os.environ["RANK"] != "0"
+
+
 def start_ranks(count: int, command: Sequence[str], log: Path) -> list[subprocess.Popen[bytes]]:
     """Make this process rank 0 of ``count`` and start the others with ``command`` on this machine.
 

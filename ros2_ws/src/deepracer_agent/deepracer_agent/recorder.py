@@ -153,7 +153,7 @@ class Recorder:
         def write(folder: Path) -> None:
             write_model(folder / MODEL)
             (folder / STATE).write_text(json.dumps(asdict(counters), indent=2) + "\n")
-            self._config.model_metadata.save(folder / "model_metadata.json")
+            self._config.named_metadata().save(folder / "model_metadata.json")
 
         self._racer_metrics.save()
         self.checkpoints.save(counters.updates, counters.steps, write, metric)

@@ -8,11 +8,10 @@ from __future__ import annotations
 import signal
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -20,10 +19,11 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.utils import LinearSchedule
 
+from deepracer_agent import stop_conditions
 from deepracer_agent.checkpoints import Checkpoint
 from deepracer_agent.config import TrainingConfig
 from deepracer_agent.distributed import Ranks
-from deepracer_agent.driving import clean_laps, drive_greedily, mean_progress, summary
+from deepracer_agent.driving import drive_greedily, mean_progress, summary
 from deepracer_agent.networks import RacingPolicy, policy_kwargs
 from deepracer_agent.ppo import Exploration, RacingPPO
 from deepracer_agent.progress import Progress, Show
@@ -41,15 +41,7 @@ from deepracer_sim.starts import Starts
 from deepracer_sim.task import RacingTask
 from deepracer_sim.track_library import load_track
 
-
-@dataclass
-class _Report:
-    """What a rank tells the others after driving."""
-
-    steps: int
-    episodes: list[Episode]
-    printed: str
-    failure: DeepRacerError | None
+T = TypeVar("T")
 
 
 class Trainer:
@@ -76,7 +68,6 @@ class Trainer:
         if self.config.device == "cuda" and not torch.cuda.is_available():
             raise ConfigError("device: cuda given, but PyTorch sees no GPU; use cpu or auto.")
         self.ranks = ranks
-        self.run_directory = run
         self.counters = Counters.of(checkpoint) if checkpoint else Counters()
         self._show = show
         self._track = load_track(self.config.track).driven(self.config.direction)
@@ -121,27 +112,35 @@ class Trainer:
                 self._recorder.close()
 
     def _drive(self) -> list[Episode]:
-        """One rollout on every rank; returns the episodes of all of them.
+        """One rollout on every rank; returns the episodes of all of them."""
+        algorithm = self.algorithm
+        algorithm.go_to(self.counters.steps, self._schedule_steps())
 
-        A reward function that fails on one rank ends the training on all.
-        """
-        algorithm, failure, episodes = self.algorithm, None, []
-        algorithm.go_to(self.counters.steps, self._schedule_steps())
-        try:
+        def drive() -> tuple[int, list[Episode], str]:
             episodes = algorithm.drive() or []
-        except DeepRacerError as error:
-            failure = error
-        steps = algorithm.rollout_buffer.pos * algorithm.n_envs
-        report = _Report(steps, episodes, self._reward.printed.take(), failure)
-        reports: list[_Report] = self.ranks.gather(report)
+            steps = algorithm.rollout_buffer.pos * algorithm.n_envs
+            return steps, episodes, self._reward.printed.take()
+
+        reports = self._on_every_rank(drive)
         if self._recorder:
-            self._recorder.reward_output("".join(r.printed for r in reports))
-        for report in reports:
-            if report.failure:
-                raise report.failure
-        self.counters.steps += sum(r.steps for r in reports)
+            self._recorder.reward_output("".join(printed for _, _, printed in reports))
+        self.counters.steps += sum(steps for steps, _, _ in reports)
         algorithm.go_to(self.counters.steps, self._schedule_steps())
-        return [episode for r in reports for episode in r.episodes]
+        return [episode for _, episodes, _ in reports for episode in episodes]
+
+    def _on_every_rank(self, work: Callable[[], T]) -> list[T]:
+        """Do ``work`` on every rank and return all results; an error of one is raised on all."""
+        outcome: T | DeepRacerError
+        try:
+            outcome = work()
+        except DeepRacerError as error:
+            outcome = error
+        results: list[T] = []
+        for result in self.ranks.gather(outcome):
+            if isinstance(result, DeepRacerError):
+                raise result
+            results.append(result)
+        return results
 
     def _record(self, episodes: Sequence[Episode]) -> None:
         counters = self.counters
@@ -164,10 +163,12 @@ class Trainer:
     def _evaluate(self) -> None:
         """Greedy laps from every start, shared among the ranks."""
         every = self.config.evaluation
-        task, drives = self._evaluation_task, []
-        if task is not None:
-            drives = drive_greedily(self.algorithm.policy, task, self.action_space)
-        self._last_drives = [d for part in self.ranks.gather(drives) for d in part]
+        task, policy = self._evaluation_task, self.algorithm.policy
+
+        def drive() -> list[Episode]:
+            return drive_greedily(policy, task, self.action_space) if task else []
+
+        self._last_drives = [d for part in self._on_every_rank(drive) for d in part]
         self.counters.evaluations = self.counters.steps // every.every_steps
         if self._recorder:
             is_best = self._recorder.evaluation(self.counters, self._last_drives)
@@ -182,48 +183,13 @@ class Trainer:
             self._recorder.save(self.counters, self.algorithm.save, metric)
 
     def _stop_reason(self, episodes: Sequence[Episode]) -> str:
-        """Which stop condition holds, in words; empty if none does."""
-        stop, counters, drives = self.config.stop, self.counters, self._last_drives
-        hyper = self.config.hyperparameters
-        rewards = [e.reward for e in episodes]
-        reached = {
-            self._stop_asked: bool(self._stop_asked),
-            f"{stop.time} s of training": stop.time and counters.seconds >= stop.time,
-            f"{stop.steps} steps": stop.steps and counters.steps >= stop.steps,
-            f"{stop.episodes} episodes": stop.episodes and counters.episodes >= stop.episodes,
-            f"{hyper.term_cond_max_episodes} episodes (term_cond_max_episodes)": (
-                counters.episodes >= hyper.term_cond_max_episodes
-            ),
-            f"mean reward {hyper.term_cond_avg_score} (term_cond_avg_score)": (
-                rewards and float(np.mean(rewards)) >= hyper.term_cond_avg_score
-            ),
-            f"{stop.laps} clean laps from each of {self.config.evaluation.starts} starts": (
-                stop.laps and drives and all(clean_laps(d) >= stop.laps for d in drives)
-            ),
-            f"the target {stop.target}": self._target_is_reached(),
-        }
-        return next((reason for reason, holds in reached.items() if holds), "")
-
-    def _target_is_reached(self) -> bool:
-        target, drives = self.config.stop.target, self._last_drives
-        if target is None or not drives:
-            return False
-        reward = float(np.mean([d.reward for d in drives]))
-        progress = mean_progress(drives, self.config.evaluation.laps)
-        return (target.reward is None or reward >= target.reward) and (
-            target.progress is None or progress >= target.progress
+        return self._stop_asked or stop_conditions.stop_reason(
+            self.config, self.counters, episodes, self._last_drives
         )
 
     def _progress(self) -> Progress:
-        counters, stop = self.counters, self.config.stop
+        counters, drives = self.counters, self._last_drives
         elapsed = max(time.monotonic() - self._started, 1e-6)
-        limits = [
-            (counters.seconds, stop.time),
-            (counters.steps, stop.steps),
-            (counters.episodes, stop.episodes),
-        ]
-        fractions = [min(done / limit, 1.0) for done, limit in limits if limit]
-        drives = self._last_drives
         return Progress(
             elapsed_s=counters.seconds,
             steps=counters.steps,
@@ -233,8 +199,8 @@ class Trainer:
             mean_reward=_mean([e.reward for e in self._recent]),
             mean_progress=_mean([e.progress for e in self._recent]),
             last_evaluation=summary(drives, self.config.evaluation.laps) if drives else "",
-            stop=_stop_in_words(self.config),
-            fraction_done=max(fractions, default=None),
+            stop=stop_conditions.in_words(self.config),
+            fraction_done=stop_conditions.fraction_done(self.config, counters),
         )
 
     def _build_env(self) -> RacingVecEnv:
@@ -322,20 +288,6 @@ class Trainer:
 
 def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
-
-
-def _stop_in_words(config: TrainingConfig) -> str:
-    stop = config.stop
-    parts = [
-        f"{stop.laps} clean laps from each of {config.evaluation.starts} starts"
-        if stop.laps
-        else "",
-        f"{stop.time:g} s" if stop.time else "",
-        f"{stop.steps} steps" if stop.steps else "",
-        f"{stop.episodes} episodes" if stop.episodes else "",
-        str(stop.target) if stop.target else "",
-    ]
-    return " or ".join(part for part in parts if part)
 
 
 def _load(algorithm: RacingPPO, model: Path, policy_only: bool = False) -> None:

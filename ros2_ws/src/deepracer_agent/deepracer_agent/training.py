@@ -119,7 +119,7 @@ def _fill(
 ) -> None:
     """Put into a new run what it is made of."""
     shutil.copyfile(reward, run.reward_function)
-    config.model_metadata.save(run.model_metadata)
+    config.named_metadata().save(run.model_metadata)
     write_file(run.hyperparameters, config.hyperparameters.model_dump_json(indent=2) + "\n")
     write_file(run.config, config.to_yaml())
     if origin:
@@ -138,11 +138,8 @@ def _run(
     with run.lock():
         others = []
         if not under_torchrun():
-            command = ["-m", "deepracer_agent.rank", str(run.path.resolve())]
-            command += [str(checkpoint.number)] if checkpoint else []
-            others = start_ranks(
-                TrainingConfig.load(run.config).rank_count(), command, run.path / "ranks.log"
-            )
+            count = TrainingConfig.load(run.config).rank_count()
+            others = start_ranks(count, ["-m", "deepracer_agent.rank"], run.path / "ranks.log")
         try:
             reason = _train_rank_0(run, checkpoint, weights, show)
         except BaseException as error:
@@ -163,6 +160,7 @@ def _train_rank_0(
     prepare_process()
     ranks = Ranks.join()
     try:
+        ranks.share((str(run.path.resolve()), checkpoint.number if checkpoint else None))
         return Trainer(run, ranks, checkpoint, weights, show).run()
     except RuntimeError as error:
         if ranks.size > 1 and "gloo" in str(error):

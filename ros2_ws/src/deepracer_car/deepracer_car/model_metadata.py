@@ -34,7 +34,9 @@ NEURAL_NETWORKS = (
     "DEEP_CONVOLUTIONAL_NETWORK_SHALLOW",
     "DEEP_CONVOLUTIONAL_NETWORK",
     "DEEP_CONVOLUTIONAL_NETWORK_DEEP",
+    "fast",
 )
+"""The original's three, and our small one."""
 TRAINING_ALGORITHMS = ("clipped_ppo", "sac")
 ACTION_SPACE_TYPES = ("discrete", "continuous")
 VERSIONS = ("1", "2", "3", "4", "5", "6")
@@ -57,7 +59,7 @@ class ModelMetadata:
     Attributes:
         action_space: what the policy may choose.
         sensor: names of the sensors it looks through, exactly one camera.
-        neural_network: the original's name of a network, None where the file names none.
+        neural_network: one of `NEURAL_NETWORKS`, None where the file names none.
         training_algorithm: ``clipped_ppo`` or ``sac``.
         version: the original simulator's generation, "1" to "6".
     """
