@@ -68,8 +68,9 @@ METADATA = """\
 | `version` | `"1"` to `"6"` | `"2"`, or `"1"` without `sensor` |
 | `lidar_config` | is read and dropped | |
 
-`DEEP_CONVOLUTIONAL_NETWORK_SHALLOW` chooses the preset `deepracer` unless `training.yaml` names a
-network; with the other two, `training.yaml` must name one. The sensors {sensors}
+`DEEP_CONVOLUTIONAL_NETWORK_SHALLOW` chooses the preset `deepracer` and `fast` the preset `fast`,
+unless `training.yaml` names a network; with the other two, `training.yaml` must name one. The
+sensors {sensors}
 and the algorithm `sac` are known and refused.
 
 `action_space` as a list of 2 to 30 actions. The policy names one by its position; `index` is for

@@ -127,15 +127,17 @@ def test_a_reward_that_fails_late_keeps_what_was_learnt(tmp_path: Path, ranks: i
     reward = tmp_path / "reward_function.py"
     reward.write_text(
         "calls = 0\n\ndef reward_function(params):\n    global calls\n    calls += 1\n"
+        "    if calls == 250:\n        print('this is call 250')\n"
         "    return params['speed'] if calls < 250 else params['spede']\n"
     )
     settings = tiny(ranks=ranks, stop__steps=10_000)
-    with pytest.raises(RewardError, match=r"line 6.*\n?.*spede"):
+    with pytest.raises(RewardError, match=r"line 8.*\n?.*spede"):
         train(settings, reward, name="late", root=tmp_path)
     run = find_model("late", "last", tmp_path).run
     assert run is not None
     assert run.status.state == "failed"
     assert "spede" in run.status.error
+    assert "this is call 250" in run.reward_output.read_text()
     reward.write_text("def reward_function(params):\n    return params['speed']\n")
     (run.path / "reward_function.py").write_text(reward.read_text())
     assert (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -106,7 +107,10 @@ class Recorder:
         self.logger.dump(counters.steps)
 
     def evaluation(self, counters: Counters, drives: Sequence[Episode]) -> bool:
-        """Note greedy laps; returns whether they are the best so far, or as good."""
+        """Note greedy laps; returns whether they are the best so far, or as good.
+
+        More progress is better, and of equal progress the faster lap.
+        """
         self._racer_metrics.add_evaluation(drives)
         self._metrics.evaluation(
             counters.updates, counters.steps, counters.seconds, counters.episodes, drives
@@ -117,9 +121,11 @@ class Recorder:
         self.logger.record("evaluation/reward", float(np.mean([d.reward for d in drives])))
         self.logger.dump(counters.steps)
         status = self.run.status
-        if status.best is not None and progress < status.best.progress:
-            return False
         times = [lap for d in drives for lap in d.lap_times if clean_laps(d)]
+        lap_time = min(times, default=None)
+        best = status.best
+        if best is not None and _merit(progress, lap_time) < _merit(best.progress, best.lap_time):
+            return False
         status.best = BestResult(
             text=summary(drives, laps),
             checkpoint=counters.updates,
@@ -127,7 +133,7 @@ class Recorder:
             progress=progress,
             clean_laps=sum(clean_laps(d) for d in drives),
             laps=laps * len(drives),
-            lap_time=min(times, default=None),
+            lap_time=lap_time,
         )
         self.run.write_status(status)
         return True
@@ -181,3 +187,7 @@ class Recorder:
         """Write what is still in memory."""
         self._racer_metrics.save()
         self.logger.close()
+
+
+def _merit(progress: float, lap_time: float | None) -> tuple[float, float]:
+    return progress, -math.inf if lap_time is None else -lap_time

@@ -117,17 +117,25 @@ class Trainer:
         algorithm = self.algorithm
         algorithm.go_to(self.counters.steps, self._schedule_steps())
 
-        def drive() -> tuple[int, list[Episode], str]:
+        def drive() -> tuple[int, list[Episode]]:
             episodes = algorithm.drive() or []
-            steps = algorithm.rollout_buffer.pos * algorithm.n_envs
-            return steps, episodes, self._reward.printed.take()
+            return algorithm.rollout_buffer.pos * algorithm.n_envs, episodes
 
-        reports = self._on_every_rank(drive)
-        if self._recorder:
-            self._recorder.reward_output("".join(printed for _, _, printed in reports))
-        self.counters.steps += sum(steps for steps, _, _ in reports)
+        try:
+            reports = self._on_every_rank(drive)
+        except DeepRacerError:
+            self._keep_prints()  # of most use just when the reward function has failed
+            raise
+        self._keep_prints()
+        self.counters.steps += sum(steps for steps, _ in reports)
         algorithm.go_to(self.counters.steps, self._schedule_steps())
-        return [episode for _, episodes, _ in reports for episode in episodes]
+        return [episode for _, episodes in reports for episode in episodes]
+
+    def _keep_prints(self) -> None:
+        """Write down what the reward functions of all ranks have printed."""
+        printed = self.ranks.gather(self._reward.printed.take())
+        if self._recorder:
+            self._recorder.reward_output("".join(printed))
 
     def _on_every_rank(self, work: Callable[[], T]) -> list[T]:
         """Do ``work`` on every rank and return all results; an error of one is raised on all."""
@@ -174,7 +182,8 @@ class Trainer:
         if self._recorder:
             is_best = self._recorder.evaluation(self.counters, self._last_drives)
             if is_best or self._recorder.checkpoint_is_due():
-                self._save(mean_progress(self._last_drives, every.laps))
+                # A slower equal keeps no result, so that it is not taken for the best.
+                self._save(mean_progress(self._last_drives, every.laps) if is_best else None)
         if self._show:
             self._show(self._progress())
 
