@@ -186,7 +186,7 @@ def _train(
     from deepracer_agent.training_folder import load_training_folder
 
     config, reward = load_training_folder(folder, overrides)
-    with TrainingDisplay(_title(config, name or folder.resolve().name)) as display:
+    with TrainingDisplay(_title(config, name or "new run")) as display:
         return training.train(
             config, reward, name=name, root=runs, start_from=start_from, show=display.update
         )
@@ -238,4 +238,6 @@ def _tell(result: TrainingResult) -> None:
     for word, path in found.items():
         if path is not None:
             say(f"{word:6} {path}")
-    say(f"Next: deepracer evaluate {result.run.path} --track Oval_track")
+    trained_on = result.run.status.track
+    other = "Oval_track" if trained_on != "Oval_track" else "reinvent_base"
+    say(f"Next: deepracer evaluate {result.run.path} --track {other}")

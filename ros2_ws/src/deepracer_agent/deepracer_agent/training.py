@@ -17,6 +17,7 @@ from deepracer_agent.progress import Show
 from deepracer_agent.runs import RunDirectory, write_file
 from deepracer_agent.training_folder import DEFAULT_REWARD
 from deepracer_car.errors import ConfigError, RunError
+from deepracer_car.model_metadata import ModelMetadata
 from deepracer_sim.reward import RewardFunction
 from deepracer_sim.track_library import load_track
 
@@ -183,10 +184,22 @@ def _check_clone(config: TrainingConfig, origin: Checkpoint) -> None:
     _check_same_shape(config, TrainingConfig.load(run.config), f"start from '{run.name}'")
 
 
+def _actions(metadata: ModelMetadata) -> str:
+    """The action space in degrees and m/s, as short as it can be told."""
+    space = metadata.action_space.to_metadata()
+    if isinstance(space, dict):
+        return ", ".join(
+            f"{key} {value['low']:g} to {value['high']:g}" for key, value in space.items()
+        )
+    return f"{len(space)} actions: " + ", ".join(
+        f"{action['steering_angle']:g} deg {action['speed']:g} m/s" for action in space
+    )
+
+
 def _check_same_shape(new: TrainingConfig, old: TrainingConfig, doing: str) -> None:
     """Refuse weights that were learnt for other actions, another sensor or another network."""
     pairs = {
-        "action_space": (new.model_metadata.action_space, old.model_metadata.action_space),
+        "action_space": tuple(_actions(config.model_metadata) for config in (new, old)),
         "sensor": (new.model_metadata.sensor, old.model_metadata.sensor),
         "network": (new.network, old.network),
     }
@@ -195,5 +208,5 @@ def _check_same_shape(new: TrainingConfig, old: TrainingConfig, doing: str) -> N
             raise ConfigError(
                 f"Cannot {doing}: its policy was learnt with another {key}. Given: {given}. "
                 f"Learnt: {learnt}. Use the model_metadata.json and network of that run, or train "
-                "from the beginning."
+                "a new one without it."
             )

@@ -176,7 +176,7 @@ def _read_rows(path: Path) -> Floats:
     except (ValueError, EOFError) as error:
         raise TrackError(
             f"{path} is not a NumPy array file (.npy) of plain numbers; a community track is an "
-            f"array of N rows and 6 columns. ({error})"
+            "array of N rows and 6 columns."
         ) from error
     if not isinstance(rows, np.ndarray):
         raise TrackError(f"{path} is an archive of arrays (.npz); a track is one array (.npy).")
