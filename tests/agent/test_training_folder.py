@@ -142,3 +142,15 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILES[0]).write_text("")
     with pytest.raises(ConfigError, match="is a file; give the folder"):
         load_training_folder(tmp_path / FILES[0])
+
+
+def test_the_parent_folder_may_be_what_is_misspelt(tmp_path: Path) -> None:
+    (tmp_path / "examples" / "quickstart").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"Did you mean 'examples'"):
+        load_training_folder(tmp_path / "exmples" / "quickstart")
+
+
+def test_a_folder_with_nothing_of_ours_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(ConfigError, match=r"holds none of reward_function\.py"):
+        load_training_folder(tmp_path)

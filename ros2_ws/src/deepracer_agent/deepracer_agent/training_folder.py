@@ -59,18 +59,13 @@ def _check_folder(folder: Path) -> None:
     if not folder.exists():
         # Where the path goes wrong: the first part of it that does not exist.
         wrong = next(p for p in (*reversed(folder.parents), folder) if not p.exists())
-        near = [str(path) for path in wrong.parent.glob("*/")]
-        raise ConfigError(f"{folder}: there is no such folder.{did_you_mean(str(wrong), near)}")
+        near = [path.name for path in wrong.parent.glob("*/")]
+        raise ConfigError(f"{folder}: there is no such folder.{did_you_mean(wrong.name, near)}")
     if not folder.is_dir():
         raise ConfigError(
             f"{folder}: is a file; give the folder that holds it, with any of {', '.join(FILES)}"
         )
     present = {path.name for path in folder.iterdir()}
-    if present and not present.intersection(FILES):
-        raise ConfigError(
-            f"{folder}: holds none of {', '.join(FILES)}; give the folder that does, such as "
-            "examples/quickstart"
-        )
     missing = [name for name in FILES if name not in present]
     for name in sorted(present.difference(FILES)):
         kind = Path(name).suffix.replace(".yml", ".yaml")
@@ -80,6 +75,11 @@ def _check_folder(folder: Path) -> None:
                 f"{folder / name}: is not one of the files of a training folder, "
                 f"{', '.join(FILES)}.{meant} Rename it, or move it elsewhere"
             )
+    if present and not present.intersection(FILES):
+        raise ConfigError(
+            f"{folder}: holds none of {', '.join(FILES)}; give the folder that does, such as "
+            "examples/quickstart"
+        )
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:
