@@ -20,6 +20,8 @@ from deepracer_car.errors import RunError
 
 FOLDER = re.compile(r"(\d+)_Step-(\d+)")
 CHECKSUMS = "checksums.json"
+MODEL = "model.zip"
+METADATA = "model_metadata.json"
 TEMPORARY = ".temporary-"
 
 
@@ -42,6 +44,11 @@ class Checkpoint:
     metric: float | None
     saved: float
     checksums: dict[str, str]
+
+    @property
+    def model(self) -> Path:
+        """The archive of the network, as Stable-Baselines3 saves it."""
+        return self.path / MODEL
 
     def damage(self) -> str:
         """What is wrong with its files, or an empty string."""

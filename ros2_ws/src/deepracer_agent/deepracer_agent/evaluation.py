@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from deepracer_agent.checkpoints import CheckpointStore
+from deepracer_agent.checkpoints import METADATA, MODEL, CheckpointStore
 from deepracer_agent.config import TrainingConfig
 from deepracer_agent.laps import Lap, laps_of
 from deepracer_agent.process import prepare_process
@@ -32,9 +32,6 @@ from deepracer_sim.starts import Starts
 from deepracer_sim.task import RacingTask
 from deepracer_sim.track import Track
 from deepracer_sim.track_library import load_track
-
-MODEL = "model.zip"
-METADATA = "model_metadata.json"
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ def find_model(text: str, checkpoint: str = "best", root: Path = RUNS) -> Model:
     run = RunDirectory.open(root, text)
     found = CheckpointStore(run).resolve(checkpoint)
     name = f"{run.name}:{found.number}"
-    return Model(found.path / MODEL, name, ModelMetadata.load(run.model_metadata), run)
+    return Model(found.model, name, ModelMetadata.load(run.model_metadata), run)
 
 
 def evaluate(

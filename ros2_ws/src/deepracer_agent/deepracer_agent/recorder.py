@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
-from deepracer_agent.checkpoints import Checkpoint, CheckpointStore
+from deepracer_agent.checkpoints import METADATA, MODEL, Checkpoint, CheckpointStore
 from deepracer_agent.config import TrainingConfig
 from deepracer_agent.driving import clean_laps, mean_progress, summary
 from deepracer_agent.metrics import MetricsLog
@@ -26,7 +26,6 @@ from deepracer_car.errors import RunError
 from deepracer_sim.episode import Episode
 
 STATE = "training.json"
-MODEL = "model.zip"
 PREVIEW_SECONDS = 1.0
 
 
@@ -153,7 +152,7 @@ class Recorder:
         def write(folder: Path) -> None:
             write_model(folder / MODEL)
             (folder / STATE).write_text(json.dumps(asdict(counters), indent=2) + "\n")
-            self._config.named_metadata().save(folder / "model_metadata.json")
+            self._config.named_metadata().save(folder / METADATA)
 
         self._racer_metrics.save()
         self.checkpoints.save(counters.updates, counters.steps, write, metric)

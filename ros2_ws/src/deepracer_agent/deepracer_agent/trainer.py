@@ -27,7 +27,7 @@ from deepracer_agent.driving import drive_greedily, mean_progress, summary
 from deepracer_agent.networks import RacingPolicy, policy_kwargs
 from deepracer_agent.ppo import Exploration, RacingPPO
 from deepracer_agent.progress import Progress, Show
-from deepracer_agent.recorder import MODEL, Counters, Recorder
+from deepracer_agent.recorder import Counters, Recorder
 from deepracer_agent.runs import RunDirectory
 from deepracer_agent.vec_env import RacingVecEnv
 from deepracer_car.action_space import ActionSpace
@@ -75,7 +75,7 @@ class Trainer:
         self._reward = RewardFunction.load(run.reward_function, LegacyScale.of(self.action_space))
         self.algorithm = self._build_algorithm(self._build_env())
         if checkpoint:
-            _load(self.algorithm, checkpoint.path / MODEL)
+            _load(self.algorithm, checkpoint.model)
         elif weights:
             _load(self.algorithm, weights, policy_only=True)
         self.algorithm.join(ranks)

@@ -69,7 +69,7 @@ def train(
     run = RunDirectory.create(
         root, name, track=track.name, write=lambda new: _fill(new, config, reward_function, origin)
     )
-    return _run(run, show, weights=origin.path / "model.zip" if origin else None)
+    return _run(run, show, weights=origin.model if origin else None)
 
 
 def resume(

@@ -1,8 +1,7 @@
-"""How a camera frame becomes what the network sees, in training and on the road."""
+"""What the network sees: the shape of an observation, and how colours become grey."""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -19,11 +18,3 @@ def to_grey(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Turn an RGB picture (rows, columns, 3) into grey (rows, columns), both 0 to 255."""
     weights = np.array(LUMA_WEIGHTS, dtype=np.float32)
     return np.asarray(np.rint(rgb.astype(np.float32) @ weights), dtype=np.uint8)
-
-
-def preprocess(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Turn a camera frame (rows, columns, 3) RGB into one observation (1, 120, 160)."""
-    small = cv2.resize(
-        frame, (OBSERVATION_WIDTH, OBSERVATION_HEIGHT), interpolation=cv2.INTER_LINEAR
-    )
-    return to_grey(np.asarray(small, dtype=np.uint8))[np.newaxis]
