@@ -157,10 +157,9 @@ class RacingPolicy(ActorCriticPolicy):
             return self.features_extractor(obs)  # type: ignore[no-any-return]
         return self.pi_features_extractor(obs), self.vf_features_extractor(obs)
 
-    def condense(self, observations: torch.Tensor, at_once: int = 256) -> torch.Tensor:
+    def condense(self, observations: torch.Tensor) -> torch.Tensor:
         """What a pass over a rollout needs of ``observations``; see `RacingCnn.condense`."""
-        extractor = cast("RacingCnn", self.pi_features_extractor)
-        return torch.cat([extractor.condense(part) for part in torch.split(observations, at_once)])
+        return cast("RacingCnn", self.pi_features_extractor).condense(observations)
 
 
 def policy_kwargs(preset: Preset) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from torch.nn import functional
 from deepracer_agent.distributed import Ranks
 from deepracer_agent.networks import RacingPolicy
 from deepracer_agent.rollout_buffer import EpisodicRolloutBuffer
+from deepracer_agent.shared_sum import SharedSum
 from deepracer_agent.vec_env import episodes_in
 from deepracer_car.errors import RunError
 from deepracer_sim.episode import Episode
@@ -95,6 +96,7 @@ class RacingPPO(PPO):
         self.return_statistics = RunningMeanStd(shape=())
         self._discounted = np.zeros(env.num_envs)
         self._returns: list[np.ndarray] = []
+        self._condensed: list[torch.Tensor] = []
         self._truncations: list[tuple[int, int, np.ndarray]] = []
         with warnings.catch_warnings():
             # SB3 expects a rollout to be a whole number of minibatches; here they share it evenly.
@@ -125,6 +127,9 @@ class RacingPPO(PPO):
                 parameter.shape, parameter.stride()
             )
             start = end
+        self._shared_sum = None
+        if ranks.size > 1 and SharedSum.possible(ranks, self.device):
+            self._shared_sum = SharedSum(ranks, self._gradient.numel())
 
     def begin(self) -> None:
         """Put the cars at their starts and make ready for `drive`; `learn` does so by itself."""
@@ -164,12 +169,15 @@ class RacingPPO(PPO):
         buffer.reset()
         self._truncations.clear()
         self._returns.clear()
+        self._condensed.clear()
         episodes: list[Episode] = []
         while buffer.pos < self.n_steps and (
             len(episodes) < self.episodes_per_update or buffer.pos < MIN_STEPS
         ):
-            with torch.inference_mode():
-                actions, values, log_probs = self._act(self._tensor(observations))
+            with torch.no_grad():
+                condensed = self.policy.condense(self._tensor(observations))
+                actions, values, log_probs = self._act(condensed)
+            self._condensed.append(condensed)
             raw = actions.cpu().numpy()
             answer = np.clip(raw, -1.0, 1.0) if isinstance(self.action_space, spaces.Box) else raw
             after, rewards, dones, infos = env.step(answer)
@@ -269,7 +277,6 @@ class RacingPPO(PPO):
         buffer = self.rollout_buffer
         discrete = isinstance(self.action_space, spaces.Discrete)
         data = {
-            "observations": torch.from_numpy(buffer.observations).flatten(0, 1),
             "actions": torch.from_numpy(buffer.actions).flatten(0, 1),
             "log_probs": torch.from_numpy(buffer.log_probs).flatten(),
             "advantages": torch.from_numpy(buffer.advantages).flatten(),
@@ -285,8 +292,8 @@ class RacingPPO(PPO):
         deviation = max(square / count - mean**2, 0.0) ** 0.5
         data["advantages"] = ((advantages - mean) / (deviation + 1e-8)).float()
         data = {name: values.to(self.device) for name, values in data.items()}
-        with torch.no_grad():
-            data["observations"] = self.policy.condense(data["observations"])
+        # What the network made of them before its first weight, kept from driving.
+        data["observations"] = torch.cat(self._condensed)
         return data
 
     def _update(self, batch: dict[str, torch.Tensor], weight: float) -> torch.Tensor:
@@ -307,7 +314,10 @@ class RacingPPO(PPO):
         loss = policy_loss - self.ent_coef * entropy_mean + self.vf_coef * value_loss
         self._gradient.zero_()
         (loss * weight).backward()  # type: ignore[no-untyped-call]
-        self._ranks.sum(self._gradient)
+        if self._shared_sum:
+            self._shared_sum.add_up(self._gradient)
+        else:
+            self._ranks.sum(self._gradient)
         norm = self._gradient.norm()
         self._gradient.mul_((self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
         self.policy.optimizer.step()
@@ -334,5 +344,13 @@ class RacingPPO(PPO):
 
     def _excluded_save_params(self) -> list[str]:
         """Leave out what belongs to this process, not to the model."""
-        own = ["_ranks", "_gradient", "_discounted", "_returns", "_truncations"]
+        own = [
+            "_ranks",
+            "_gradient",
+            "_shared_sum",
+            "_discounted",
+            "_returns",
+            "_truncations",
+            "_condensed",
+        ]
         return [*super()._excluded_save_params(), *own]
