@@ -27,7 +27,7 @@ LEVELS = 6
 """Ground pictures, each half as fine as the one before."""
 MAX_TAPS = 4
 """Most samples along the stretch of road that one image row shows."""
-TAP_SPACING = 5.0
+TAP_SPACING = 6.0
 """Aim for one sample per so many pixel widths (on the ground) of that stretch."""
 TAP_BLUR = 0.35
 """A sample's texels are no finer than this share of the stretch between two samples."""
