@@ -189,3 +189,11 @@ def test_checkpoints_are_whole_models(tmp_path: Path) -> None:
         evaluate(str(folder), laps=1)
     with pytest.raises(ConfigError, match="at least 1 lap"):
         evaluate("w", laps=0, root=tmp_path)
+
+
+def test_a_missing_gpu_leaves_nothing_behind(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(ConfigError, match="sees no GPU"):
+        train(tiny(device="cuda"), name="gpu", root=tmp_path)
+    assert list(tmp_path.iterdir()) == []

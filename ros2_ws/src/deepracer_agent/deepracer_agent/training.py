@@ -69,7 +69,11 @@ def train(
     run = RunDirectory.create(
         root, name, track=track.name, write=lambda new: _fill(new, config, reward_function, origin)
     )
-    return _run(run, show, weights=origin.model if origin else None)
+    try:
+        return _run(run, show, weights=origin.model if origin else None)
+    except ConfigError:
+        shutil.rmtree(run.path)  # a setting that this machine cannot serve: nothing was trained
+        raise
 
 
 def resume(
