@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +50,7 @@ def test_every_command_explains_itself_with_an_example(
         assert re.search(r"(Example|Start with): deepracer ", told)
 
 
-def test_help_comes_at_once_and_without_heavy_imports() -> None:
-    began = time.monotonic()
+def test_help_comes_without_heavy_imports() -> None:
     code = (
         "import sys\nfrom deepracer_agent.cli import main\nmain(['--help'])\n"
         "heavy = {'torch', 'numba', 'numpy', 'pydantic', 'stable_baselines3'} & set(sys.modules)\n"
@@ -66,7 +64,6 @@ def test_help_comes_at_once_and_without_heavy_imports() -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert time.monotonic() - began < 2.0  # a quarter of it on a machine with nothing else to do
 
 
 @pytest.mark.parametrize(

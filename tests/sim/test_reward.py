@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import pickle
 import sys
-import timeit
 from fractions import Fraction
 from pathlib import Path
 
@@ -263,15 +262,6 @@ class TestInstances:
 
         assert RewardFunction.from_callable(Scaled()).instances(1)[0]({}) == 3.0
         assert RewardFunction.from_callable(len).instances(1)[0]({"a": 1}) == 1.0
-
-    def test_overhead(self) -> None:
-        wrapped = RewardFunction.from_source(body("return 1.0"), "mine.py").instances(1)[0]
-        namespace: dict = {}
-        exec(body("return 1.0"), namespace)
-        plain, params = namespace["reward_function"], dict(PARAMS)
-        cost = min(timeit.repeat(lambda: wrapped(params), number=5000, repeat=20)) / 5000
-        own = min(timeit.repeat(lambda: plain(params), number=5000, repeat=20)) / 5000
-        assert cost - own < 1.5e-6
 
 
 class TestPrinting:

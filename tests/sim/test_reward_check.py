@@ -223,7 +223,8 @@ class TestTrying:
         assert not report.ok
 
     def test_large_memory_is_warned_of(self, tmp_path: Path) -> None:
-        source = "kept = [0.0] * 40_000_000\ndef reward_function(params):\n    return params['x']\n"
+        kept = "kept = bytes(range(256)) * 1_250_000\n"
+        source = kept + "def reward_function(params):\n    return params['x']\n"
         report = check(tmp_path, source)
         assert "MiB of memory" in found(report, None)
         assert report.ok
