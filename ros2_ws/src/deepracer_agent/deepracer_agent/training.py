@@ -72,7 +72,9 @@ def train(
     try:
         return _run(run, show, weights=origin.model if origin else None)
     except ConfigError:
-        shutil.rmtree(run.path)  # a setting that this machine cannot serve: nothing was trained
+        # A setting that this machine cannot serve. What has been trained is never removed.
+        if run.status.steps == 0 and not CheckpointStore(run).all():
+            shutil.rmtree(run.path)
         raise
 
 
