@@ -247,3 +247,12 @@ def test_environment_passes_the_checkers(space: Any) -> None:
     ).unwrapped
     check_gymnasium_env(env, skip_render_check=False)
     check_env(env)
+
+
+def test_the_vectorised_environment_tells_what_it_has() -> None:
+    env = RacingVecEnv(RacingTask(EmbeddedSimulator(TRACK, 3), TRACK, None), DISCRETE)
+    assert env.get_attr("n_cars") == [3, 3, 3]
+    assert env.get_attr("n_cars", indices=[0, 2]) == [3, 3]
+    assert not env.has_attr("no_such_attribute")
+    with pytest.raises(AttributeError, match="share a RacingTask"):
+        env.set_attr("n_cars", 4)

@@ -28,8 +28,8 @@ def prepare_process() -> None:
 def keep_freed_memory() -> None:
     """Tell glibc not to give freed memory back to the kernel.
 
-    A minibatch of frames is tens of megabytes; by default each one is mapped, faulted in page by
-    page and unmapped again, which costs a quarter of the training time.
+    Frames and features of a minibatch are megabytes; by default they are mapped, faulted in page
+    by page and unmapped again every time, which costs a few per cent of the training time.
     """
     if sys.platform != "linux":
         return

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
@@ -67,8 +68,13 @@ class RacingVecEnv(VecEnv):
         """Nothing to release."""
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """Return the attribute of the task, once per car."""
-        return [getattr(self.task, attr_name, None) for _ in self._get_indices(indices)]
+        """Return the attribute of the task, once per car.
+
+        Raises:
+            AttributeError: the task has none of that name.
+        """
+        owner = self if attr_name == "render_mode" else self.task
+        return [getattr(owner, attr_name) for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Refuse: the cars share one task."""
@@ -90,8 +96,6 @@ class RacingVecEnv(VecEnv):
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: VecEnvIndices = None) -> list[bool]:
         """No car has a wrapper of its own; episodes are measured as SB3's Monitor would."""
-        from stable_baselines3.common.monitor import Monitor
-
         return [wrapper_class is Monitor for _ in self._get_indices(indices)]
 
     def _get_indices(self, indices: VecEnvIndices) -> Iterable[int]:
