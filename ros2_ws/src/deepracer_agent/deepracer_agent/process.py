@@ -29,7 +29,7 @@ def keep_freed_memory() -> None:
     """Tell glibc not to give freed memory back to the kernel.
 
     Frames and features of a minibatch are megabytes; by default they are mapped, faulted in page
-    by page and unmapped again every time, which costs a few per cent of the training time.
+    by page and unmapped again every time, for nothing.
     """
     if sys.platform != "linux":
         return

@@ -1,9 +1,9 @@
 """Adding up the gradients of ranks on one machine, through shared memory.
 
-gloo takes one to two milliseconds for a sum even between two processes of one machine, nearly all
-of it to wake threads; a fifth of the training time went there. Here every rank writes into its
-own slot and waits, without sleeping, until the others have written theirs. There are two sets of
-slots in turn: whoever begins a sum knows that all have read the one before the last.
+gloo hands every sum from thread to thread, even between two processes of one machine; waking them
+takes longer than adding, and every minibatch needs a sum. Here every rank writes into its own slot
+and waits, without sleeping, until the others have written theirs. There are two sets of slots in
+turn: whoever begins a sum knows that all have read the one before the last.
 """
 
 from __future__ import annotations
