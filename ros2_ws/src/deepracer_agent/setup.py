@@ -18,6 +18,8 @@ setup(
     install_requires=[
         "av>=12",
         "matplotlib>=3.8",
+        "onnx>=1.16",
+        "onnxruntime>=1.17",
         "numpy>=1.26",
         "opencv-python-headless>=4.8",
         "pydantic>=2.6",

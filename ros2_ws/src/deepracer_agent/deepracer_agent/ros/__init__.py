@@ -1,0 +1,1 @@
+"""Training and evaluation as ROS 2 nodes."""
