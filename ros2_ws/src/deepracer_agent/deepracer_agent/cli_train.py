@@ -22,6 +22,7 @@ FLAGS = {
     "seed": "seed",
     "network": "network",
     "device": "device",
+    "simulator": "simulator",
     "ranks": "ranks",
     "cars": "cars",
     "time": "stop.time",
@@ -55,6 +56,10 @@ Network = Annotated[
 Device = Annotated[
     Literal["auto", "cpu", "cuda"] | None,
     typer.Option(help="Where the network runs.", rich_help_panel=SETTINGS),
+]
+Simulator = Annotated[
+    Literal["embedded", "simulator_node", "gazebo"] | None,
+    typer.Option(help="In this process, or over ROS 2.", rich_help_panel=SETTINGS),
 ]
 Ranks = Annotated[
     str | None,
@@ -123,6 +128,7 @@ def train(
     seed: Seed = None,
     network: Network = None,
     device: Device = None,
+    simulator: Simulator = None,
     ranks: Ranks = None,
     cars: Cars = None,
     settings: Settings = None,
