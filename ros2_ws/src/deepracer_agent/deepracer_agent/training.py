@@ -188,6 +188,10 @@ def _train(
         others = start_ranks(config.rank_count(), ranks, run.path / "ranks.log")
     try:
         reason = _train_rank_0(run, checkpoint, weights, show, watch)
+    except KeyboardInterrupt:
+        _finish(run, "stopped", reason="stopped at once")
+        stop_ranks(others, patience=0.5)
+        raise
     except BaseException as error:
         _finish(run, "failed", error=str(error) or type(error).__name__)
         stop_ranks(others, patience=0.5)

@@ -15,8 +15,8 @@ from deepracer_sim.episode import Episode
 from deepracer_sim.spaces import answer_space, observation_space
 from deepracer_sim.task import RacingTask
 
-Watch = Callable[[RacingTask, np.ndarray, np.ndarray], None]
-"""Told about a step: the task after it, the commands (N, 2), and the observations."""
+Watch = Callable[[RacingTask, np.ndarray], None]
+"""Told about a step: the task after it, and what the cars see, (N, 1, 120, 160)."""
 
 
 class RacingVecEnv(VecEnv):
@@ -62,10 +62,9 @@ class RacingVecEnv(VecEnv):
     def step_wait(self) -> VecEnvStepReturn:
         """Move all cars by one control step."""
         labels = self._actions if isinstance(self._decoder, DiscreteActionSpace) else None
-        commands = self._decoder.decode(self._actions)
-        result = self.task.step(commands, labels)
+        result = self.task.step(self._decoder.decode(self._actions), labels)
         if self._watch is not None:
-            self._watch(self.task, commands, result.observations)
+            self._watch(self.task, result.observations)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = np.flatnonzero(result.terminated | result.truncated)
         for car, episode, last in zip(
