@@ -29,6 +29,7 @@ from deepracer_agent.ppo import Exploration, RacingPPO
 from deepracer_agent.progress import Progress, Show
 from deepracer_agent.recorder import Counters, Recorder
 from deepracer_agent.runs import RunDirectory
+from deepracer_agent.torch_policy import TorchPolicy
 from deepracer_agent.vec_env import RacingVecEnv
 from deepracer_car.action_space import ActionSpace
 from deepracer_car.errors import ConfigError, DeepRacerError, RunError
@@ -175,7 +176,9 @@ class Trainer:
         task, policy = self._evaluation_task, self.algorithm.policy
 
         def drive() -> list[Episode]:
-            return drive_greedily(policy, task, self.action_space) if task else []
+            if task is None:
+                return []
+            return drive_greedily(TorchPolicy(policy), task, self.action_space)
 
         self._last_drives = [d for part in self._on_every_rank(drive) for d in part]
         self.counters.evaluations = self.counters.steps // every.every_steps
