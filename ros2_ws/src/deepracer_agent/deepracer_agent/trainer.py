@@ -30,6 +30,7 @@ from deepracer_agent.progress import Progress, Show
 from deepracer_agent.recorder import Counters, Recorder
 from deepracer_agent.runs import RunDirectory
 from deepracer_agent.tasks import cars_of_rank, evaluation_tasks, training_task
+from deepracer_agent.torch_policy import TorchPolicy
 from deepracer_agent.vec_env import RacingVecEnv, Watch
 from deepracer_car.action_space import ActionSpace
 from deepracer_car.errors import ConfigError, DeepRacerError, RunError, SimulatorError
@@ -207,7 +208,7 @@ class Trainer:
     def _evaluate(self) -> None:
         """Greedy laps from every start, shared among the ranks."""
         every = self.config.evaluation
-        policy, tasks = self.algorithm.policy, self._evaluation_tasks
+        policy, tasks = TorchPolicy(self.algorithm.policy), self._evaluation_tasks
 
         def drive() -> list[Episode]:
             return [d for task in tasks for d in drive_greedily(policy, task, self.action_space)]
