@@ -1,89 +1,39 @@
 """Gazebo worlds: a track as SDF, with the very ground picture that the embedded camera samples.
 
 The worlds of the built-in tracks are in ``worlds/``. They are small: the ground's picture is not
-among them. Whoever wants a world asks `world_file` (in Python, so in launch files) or
-``deepracer track world`` (in a shell). Both paint the picture from the track each time, a fifth of
-a second, so that it can be neither missing nor old. Were a picture missing all the same, Gazebo
-would tell of the file and show a white ground.
-
-Road, field, wall and sky shine by themselves in the colours of the embedded camera, whatever the
-light; the light is for cars and boxes.
+among them. Whoever wants a world asks for it: `world_file` in Python, ``ros2 run deepracer_sim
+world_file`` in launch files, ``deepracer track world`` in a shell. All paint the picture from the
+track each time, a fifth of a second, so that it can be neither missing nor old. Were it missing all
+the same, Gazebo would name the file and show a white ground.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
+import sys
 from collections.abc import Sequence
 from hashlib import sha256
 from math import isfinite
 from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 import cv2
 
-from deepracer_car.errors import SimulatorError
-from deepracer_car.spec import CarSpec
-from deepracer_sim.car_mesh import LIGHT
+from deepracer_car.errors import DeepRacerError, SimulatorError
 from deepracer_sim.placement import Place, Pose, check_apart, spread
 from deepracer_sim.scene import Scene
 from deepracer_sim.track import Track
 from deepracer_sim.track_library import BUILTIN_FOLDER, find_track, load_track
-from deepracer_sim.vehicle import GRAVITY
-from deepracer_sim.world_models import (
-    bot_car_model,
-    box_model,
-    box_shape,
-    collision,
-    glowing,
-    linear,
-    numbers,
-    solid,
-)
+from deepracer_sim.world_models import bot_car_model, box_model
+from deepracer_sim.world_text import QUAD_MTL, QUAD_OBJ, world_text
 
-WORLD = "deepracer"
-"""Name of every world, so that topics and services are the same on each track."""
-PHYSICS_STEP = 0.001
-"""s."""
-WALL_THICKNESS = 0.1
-"""m; the inner side stands on the edge of the ground's picture."""
 SAME_GROUND = 0.01
 """A stored world's ground may differ by so much from the track's, m."""
 Objects = int | Sequence[Place]
 """How many, at the default places, or where."""
-
-PLUGINS = (
-    ("physics", "Physics", ""),
-    ("user-commands", "UserCommands", ""),
-    ("scene-broadcaster", "SceneBroadcaster", ""),
-    ("sensors", "Sensors", "<render_engine>ogre2</render_engine>"),
-    ("contact", "Contact", ""),
-)
-"""Systems of the world; naming any drops Gazebo's default set."""
-
-# A square of 1 m around the origin, seen from above; the picture's upper edge lies at high y.
-QUAD_OBJ = """# The ground of every world; scaled to the track's size by the world.
-mtllib quad.mtl
-v -0.5 -0.5 0
-v 0.5 -0.5 0
-v 0.5 0.5 0
-v -0.5 0.5 0
-vt 0 0
-vt 1 0
-vt 1 1
-vt 0 1
-vn 0 0 1
-o ground
-usemtl ground
-f 1/1/1 2/2/1 3/3/1
-f 1/1/1 3/3/1 4/4/1
-"""
-QUAD_MTL = """# Every world replaces this material by its own; without one Gazebo would complain.
-newmtl ground
-Kd 0 0 0
-"""
 
 
 def world_file(
@@ -120,11 +70,11 @@ def world_file(
     """
     road = load_track(track, home).driven(direction)
     scene = Scene.of(road)
-    text = _stored_world(find_track(track, home), scene) or world_sdf(road.name, scene)
+    text = _stored_world(find_track(track, home), scene) or world_text(scene, _picture(road))
     text = with_rate(with_objects(text, road, boxes, bots), rtf)
     picture = _png(scene)
     content = sha256(text.encode() + picture).hexdigest()[:12]
-    return _write(_cache() / f"{_plain(road.name)}-{content}", road.name, text, picture)
+    return _write(_cache() / f"{_plain(road)}-{content}", road, text, picture)
 
 
 def write_world(
@@ -151,53 +101,14 @@ def write_world(
         SimulatorError: there is another world of that name, or it cannot be written.
     """
     scene = Scene.of(road)
-    text = with_rate(with_objects(world_sdf(road.name, scene), road, boxes, bots), rtf)
-    file = folder / f"{_plain(road.name)}.sdf"
+    text = with_rate(with_objects(world_text(scene, _picture(road)), road, boxes, bots), rtf)
+    file = folder / f"{_plain(road)}.sdf"
     if not force and file.is_file() and file.read_text(encoding="utf-8") != text:
         raise SimulatorError(
             f"{file} is there already and differs; choose another folder with --out, or use "
             "--force to replace it."
         )
-    return _write(folder, road.name, text, _png(scene))
-
-
-def world_sdf(name: str, scene: Scene) -> str:
-    """SDF text of the world of track ``name``: ground, wall, sky, light, physics, systems."""
-    plugins = "".join(
-        f"""
-    <plugin filename="gz-sim-{file}-system" name="gz::sim::systems::{kind}">{inside}</plugin>"""
-        if inside
-        else f"""
-    <plugin filename="gz-sim-{file}-system" name="gz::sim::systems::{kind}"/>"""
-        for file, kind, inside in PLUGINS
-    )
-    light = " ".join(f"{-part:g}" for part in LIGHT)
-    return f"""<?xml version="1.0"?>
-<!-- Made by `deepracer track world`, which also paints the ground's picture. -->
-<sdf version="1.9">
-  <world name="{WORLD}">
-    <physics name="1ms" type="dart">
-      <max_step_size>{PHYSICS_STEP:g}</max_step_size>
-      <real_time_factor>1</real_time_factor>
-    </physics>
-    <gravity>0 0 -{GRAVITY:g}</gravity>{plugins}
-    <scene>
-      <ambient>0.6 0.6 0.6 1</ambient>
-      <background>{linear(scene.sky)}</background>
-      <shadows>false</shadows>
-      <grid>false</grid>
-      <origin_visual>false</origin_visual>
-    </scene>
-    <light name="sun" type="directional">
-      <cast_shadows>false</cast_shadows>
-      <pose>0 0 10 0 0 0</pose>
-      <diffuse>0.6 0.6 0.6 1</diffuse>
-      <specular>0 0 0 1</specular>
-      <direction>{light}</direction>
-    </light>{_ground(name, scene)}{_walls(scene)}
-  </world>
-</sdf>
-"""
+    return _write(folder, road, text, _png(scene))
 
 
 def with_rate(text: str, rtf: float | None) -> str:
@@ -242,63 +153,6 @@ def with_objects(text: str, road: Track, boxes: Objects = 0, bots: Objects = 0) 
     return "".join([head, *models, end, tail])
 
 
-def _ground(name: str, scene: Scene) -> str:
-    """The picture to look at, and a plane to drive on."""
-    (x, y), (width, height) = scene.origin, scene.size
-    size = numbers(width, height)
-    plane = f"<plane><normal>0 0 1</normal><size>{size}</size></plane>"
-    return f"""
-    <model name="ground">
-      <static>true</static>
-      <link name="ground_link">{collision("ground", plane, friction=CarSpec().friction)}
-        <visual name="ground">
-          <pose>{numbers(x + width / 2.0, y + height / 2.0)} 0 0 0 0</pose>
-          <cast_shadows>false</cast_shadows>
-          <geometry>
-            <mesh><uri>ground/quad.obj</uri><scale>{size} 1</scale></mesh>
-          </geometry>
-          <material>
-            <ambient>0 0 0 1</ambient>
-            <diffuse>0 0 0 1</diffuse>
-            <specular>0 0 0 1</specular>
-            <emissive>1 1 1 1</emissive>
-            <pbr>
-              <metal>
-                <emissive_map>ground/{escape(_plain(name))}.png</emissive_map>
-                <roughness>1</roughness>
-                <metalness>0</metalness>
-              </metal>
-            </pbr>
-          </material>
-        </visual>
-      </link>
-    </model>"""
-
-
-def _walls(scene: Scene) -> str:
-    (x, y), (width, height) = scene.origin, scene.size
-    half, up = WALL_THICKNESS / 2.0, scene.wall_height / 2.0
-    along_x = box_shape(width + 2.0 * WALL_THICKNESS, WALL_THICKNESS, scene.wall_height)
-    along_y = box_shape(WALL_THICKNESS, height, scene.wall_height)
-    middle = x + width / 2.0, y + height / 2.0
-    sides = (
-        ("low_y", along_x, (middle[0], y - half)),
-        ("high_y", along_x, (middle[0], y + height + half)),
-        ("low_x", along_y, (x - half, middle[1])),
-        ("high_x", along_y, (x + width + half, middle[1])),
-    )
-    walls = "".join(
-        solid(name, shape, glowing(scene.wall), f"{numbers(px, py, up)} 0 0 0")
-        for name, shape, (px, py) in sides
-    )
-    return f"""
-    <model name="walls">
-      <static>true</static>
-      <link name="walls_link">{walls}
-      </link>
-    </model>"""
-
-
 def _stored_world(track: Path, scene: Scene) -> str | None:
     """Text of the world in ``worlds`` of a built-in ``track``, if it is there and fits."""
     if track.parent != BUILTIN_FOLDER:
@@ -339,9 +193,14 @@ def _png(scene: Scene) -> bytes:
     return bytes(data)
 
 
-def _plain(name: str) -> str:
-    """``name`` as a file name that needs no quoting anywhere."""
-    return re.sub(r"[^\w-]", "_", name)
+def _plain(road: Track) -> str:
+    """The track's name as a file name that needs no quoting anywhere."""
+    return re.sub(r"[^\w-]", "_", road.name, flags=re.ASCII)
+
+
+def _picture(road: Track) -> str:
+    """Where the ground's picture is, seen from the world."""
+    return f"ground/{_plain(road)}.png"
 
 
 def _cache() -> Path:
@@ -349,13 +208,13 @@ def _cache() -> Path:
     return Path(folder) / "deepracer-lab" / "worlds"
 
 
-def _write(folder: Path, name: str, text: str, picture: bytes) -> Path:
+def _write(folder: Path, road: Track, text: str, picture: bytes) -> Path:
     """Write a world and the files it refers to, the world last, each completely or not at all."""
-    world = folder / f"{_plain(name)}.sdf"
+    world = folder / f"{_plain(road)}.sdf"
     files = {
         folder / "ground" / "quad.obj": QUAD_OBJ.encode(),
         folder / "ground" / "quad.mtl": QUAD_MTL.encode(),
-        folder / "ground" / f"{_plain(name)}.png": picture,
+        folder / _picture(road): picture,
         world: text.encode(),
     }
     try:
@@ -368,7 +227,32 @@ def _write(folder: Path, name: str, text: str, picture: bytes) -> Path:
             unfinished.replace(file)
     except OSError as error:
         raise SimulatorError(
-            f"Cannot write the world into {folder}: {error.strerror}. Worlds go into the folder "
-            "that XDG_CACHE_HOME names, or else ~/.cache."
+            f"Cannot write the world into {folder}: {error.strerror}. XDG_CACHE_HOME names another "
+            "folder for what is made on the way; `deepracer track world --out` takes any."
         ) from error
     return world.absolute()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Put a world into the user's cache and print its path: the ``world_file`` of launch files.
+
+    Returns:
+        0, or 1 after an error, which is told on standard error.
+    """
+    parser = argparse.ArgumentParser("world_file", description="Print the path of a track's world.")
+    parser.add_argument("track", help="name of a track, or path of a track file")
+    parser.add_argument("--direction", choices=("cw", "ccw"), help="driven that way")
+    parser.add_argument("--rtf", type=float, help="real-time factor; 0: as fast as possible")
+    parser.add_argument("--boxes", type=int, default=0, help="boxes on the road")
+    parser.add_argument("--bots", type=int, default=0, help="standing cars on the road")
+    given = vars(parser.parse_args(arguments))
+    try:
+        sys.stdout.write(f"{world_file(**given)}\n")
+    except DeepRacerError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
