@@ -33,6 +33,7 @@ RUN python3 -m venv venv \
 print(*project["dependencies"], *project["optional-dependencies"]["train"], sep="\n")' > requirements.txt \
     && venv/bin/python -m pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" \
         --constraint constraints.txt --requirement requirements.txt colcon-common-extensions
+COPY examples/ examples/
 COPY launch/ launch/
 COPY worlds/ worlds/
 COPY ros2_ws/src/ ros2_ws/src/

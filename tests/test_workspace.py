@@ -39,7 +39,7 @@ def install(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("colcon_core", reason="colcon is not installed")
     folder = tmp_path_factory.mktemp("workspace")
     shutil.copytree(SOURCES, folder / "ros2_ws" / "src", ignore=NOT_SOURCES)
-    for name in TOP_FOLDERS:
+    for name in ("examples", *TOP_FOLDERS):
         shutil.copytree(ROOT / name, folder / name, ignore=NOT_SOURCES)
     done = subprocess.run(
         [sys.executable, "-m", "colcon", "build", "--event-handlers", "console_direct+"],
