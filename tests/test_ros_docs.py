@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -96,7 +98,7 @@ def test_every_launch_file_is_told_of() -> None:
 
 
 def launch_lines() -> list[str]:
-    """Every ``ros2 launch`` that the pages, the Dockerfile and compose.yaml show, without "ros2 launch"."""
+    """What stands after ``ros2 launch`` in the pages, the Dockerfile and compose.yaml."""
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages).replace("\\\n", " ")
     shown = re.findall(r"ros2 launch ([^`\n#]*\.launch\.py[^`\n#]*)", text)
@@ -126,3 +128,96 @@ def test_a_launch_that_is_shown_would_start(line: str) -> None:
     given = {word.partition(":=")[0] for word in words}
     if "--show-args" not in given:
         assert {name for name, row in declared.items() if row[1] is None} <= given
+
+
+PRINT_PARAMETERS = """
+import importlib, inspect, json, sys
+
+import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.node import Node
+
+from deepracer_car.errors import DeepRacerError
+
+declare, declared = Node.declare_parameter, []
+
+def record(node, name, value=None, descriptor=None, *rest):
+    descriptor = descriptor or ParameterDescriptor()
+    if name not in ("use_sim_time", "start_type_description_service"):  # every node has them
+        declared.append((name, value, descriptor.description))
+    return declare(node, name, value, descriptor, *rest)
+
+Node.declare_parameter = record
+found = {}
+rclpy.init()
+for word in sys.argv[1:]:
+    name, _, module = word.partition("=")
+    declared.clear()
+    of_module = lambda kind: (
+        inspect.isclass(kind) and issubclass(kind, Node) and kind.__module__ == module
+    )
+    ((_, node),) = inspect.getmembers(importlib.import_module(module), of_module)
+    try:
+        node().destroy_node()
+    except DeepRacerError:
+        pass  # It wants a model, say; its parameters are known by then.
+    found[name] = list(declared)
+print(json.dumps(found))
+"""
+
+
+def executables() -> dict[str, str]:
+    """The nodes that the packages install, each with its module."""
+    text = "".join((source / "setup.py").read_text(encoding="utf-8") for source in SOURCES)
+    return dict(re.findall(r'"(\w+_node) = ([\w.]+):main"', text))
+
+
+@pytest.fixture(scope="module")
+def parameters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[Any]]]:
+    """Name, default and description of the parameters that each node declares when it starts."""
+    pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+    path = [*map(str, SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_LOG_DIR": str(tmp_path_factory.mktemp("log")),
+    }
+    words = [f"{name}={module}" for name, module in executables().items()]
+    command = [sys.executable, "-c", PRINT_PARAMETERS, *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("node", executables())
+def test_the_parameters_of_a_node(node: str, parameters: dict[str, list[list[Any]]]) -> None:
+    rows = []
+    for name, default, description in parameters[node]:
+        start = code(json.dumps(default).strip('"')) if default != [""] else "nothing"
+        rows.append(f"| `{name}` | {start} | {description} |")
+    shown = [row for row in table(section(node)) if len(row.split(" | ")) == 3]
+    assert shown == rows, "it should be:\n" + "\n".join(rows)
+
+
+def topics_of_the_code() -> set[str]:
+    """Names in topics.py, in the bridge's table and below ``training/``, as in the page."""
+    text = (SOURCES[0] / "deepracer_car" / "ros" / "topics.py").read_text(encoding="utf-8")
+    values = dict(re.findall(r'^([A-Z_]+) = "([^"]+)"', text, re.MULTILINE))
+    names = {value for name, value in values.items() if not name.endswith("_FRAME")}
+    bridge = yaml.safe_load((SOURCES[1] / "config" / "bridge.yaml").read_text(encoding="utf-8"))
+    names |= {row["ros_topic_name"] for row in bridge}
+    monitor = (SOURCES[2] / "deepracer_agent" / "ros" / "monitor.py").read_text(encoding="utf-8")
+    (numbers,) = re.findall(r"^NUMBERS = (\{.*?^\})", monitor, re.MULTILINE | re.DOTALL)
+    names |= {f"training/{name}" for name in ast.literal_eval(numbers)}
+    return {re.sub(r"deepracer/\w+_joint/", "deepracer/JOINT/", name) for name in names}
+
+
+def test_the_topics() -> None:
+    rows = [row.strip("| ").split(" | ") for row in table(section("Topics"))]
+    shown = {name: cells[1] for cells in rows for name in re.findall(r"`([^`]+)`", cells[0])}
+    assert set(shown) == topics_of_the_code()
+    bridge = yaml.safe_load((SOURCES[1] / "config" / "bridge.yaml").read_text(encoding="utf-8"))
+    for row in bridge:
+        name = re.sub(r"deepracer/\w+_joint/", "deepracer/JOINT/", row["ros_topic_name"])
+        assert row["ros_type_name"].replace("/msg/", "/") in shown[name].replace("`", "")
