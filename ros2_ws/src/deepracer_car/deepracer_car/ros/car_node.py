@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any, List, Optional
+from typing import Any, List
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import TwistStamped
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -19,22 +20,24 @@ from deepracer_car.ros import topics
 from deepracer_car.ros.images import to_array
 from deepracer_car.ros.node import spin
 
+PARAMETERS = (
+    ("model", "", "Folder of a model bundle: what `deepracer export RUN --to bundle` writes."),
+    ("reliable_camera", False, "Let no picture be lost, for simulators that wait for a decision."),
+)
 REPORT_SECONDS = 1.0
 
 
 class CarNode(Node):
-    """Decides on every camera picture by the network of a model bundle.
-
-    Parameters:
-        model: folder of the bundle.
-        reliable_camera: let no picture be lost, for simulators that wait for the decision on each;
-            otherwise the newest picture counts and those before it are passed over.
-    """
+    """Decides on the newest camera picture by the network of a model bundle."""
 
     def __init__(self) -> None:
+        """Load the bundle and look out for pictures.
+
+        Raises:
+            ModelError: the bundle cannot be driven with.
+        """
         super().__init__("car_node")
-        model = self.declare_parameter("model", "").value
-        reliable = self.declare_parameter("reliable_camera", False).value
+        model, reliable = (self._declare(*parameter) for parameter in PARAMETERS)
         bundle = ModelBundle.open(model)
         self._model = bundle.name
         self._action_space = bundle.metadata.action_space
@@ -58,6 +61,10 @@ class CarNode(Node):
         """Stop the car, then go."""
         self._drive(0.0, 0.0)
         super().destroy_node()
+
+    def _declare(self, name: str, default: Any, description: str) -> Any:
+        descriptor = ParameterDescriptor(description=description, read_only=True)
+        return self.declare_parameter(name, default, descriptor).value
 
     def _see(self, image: Any) -> None:
         came = time.perf_counter()
@@ -95,6 +102,10 @@ class CarNode(Node):
         self._diagnostics.publish(report)
 
 
-def main(args: Optional[List[str]] = None) -> int:
+def main() -> int:
     """Run the node until it is told to stop."""
-    return spin(CarNode, args)
+    return spin(CarNode)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
