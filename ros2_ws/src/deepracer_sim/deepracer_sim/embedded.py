@@ -37,6 +37,11 @@ class EmbeddedSimulator:
         return len(self._state)
 
     @property
+    def states(self) -> Floats:
+        """(N, 7): all there is to know of each car's motion; see `vehicle`."""
+        return self._state.copy()
+
+    @property
     def poses(self) -> Floats:
         """(N, 3): x, y in metres, yaw in radians."""
         return self._state[:, : YAW + 1].copy()
