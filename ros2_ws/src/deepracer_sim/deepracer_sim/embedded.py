@@ -66,3 +66,6 @@ class EmbeddedSimulator:
         poses = self._state[:, : YAW + 1] if cars is None else self._state[cars, : YAW + 1]
         frames = np.empty((len(poses), *OBSERVATION_SHAPE), dtype=np.uint8)
         return self._camera.render(np.ascontiguousarray(poses), frames)
+
+    def close(self) -> None:
+        """Nothing to give up."""

@@ -71,6 +71,12 @@ class RosSimulator:
         """(1,) forward speed, m/s."""
         return np.array([motion_of(self._placed(self._odometry))[1]])
 
+    @property
+    def stamp(self) -> int:
+        """Simulated time of `frames`, ns."""
+        self._placed(self._images)
+        return self._images.stamp
+
     def place(self, cars: npt.NDArray[np.int64], poses: Floats, speeds: Floats) -> None:
         """Put the car at ``poses`` (1, 3), at rest, wheels straight; ``cars`` may be empty.
 
