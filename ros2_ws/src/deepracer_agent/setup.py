@@ -1,9 +1,14 @@
+from pathlib import Path
 from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
 
 NAME = "deepracer_agent"
 package = ElementTree.parse("package.xml").getroot()
+# The example is a folder of the racers' own, and belongs to nobody's package.
+quickstart = sorted(str(path) for path in Path("../../../examples/quickstart").glob("*.*"))
+if not quickstart:
+    raise SystemExit("../../../examples/quickstart holds nothing to install.")
 
 setup(
     name=NAME,
@@ -30,10 +35,17 @@ setup(
         "torch>=2.3",
         "typer>=0.19",
     ],
-    entry_points={"console_scripts": ["deepracer = deepracer_agent.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "deepracer = deepracer_agent.cli:main",
+            "evaluation_node = deepracer_agent.ros.evaluation_node:main",
+            "trainer_node = deepracer_agent.ros.trainer_node:main",
+        ],
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
+        (f"share/{NAME}/examples/quickstart", quickstart),
     ],
     zip_safe=False,
 )

@@ -19,5 +19,6 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
     ],
+    entry_points={"console_scripts": ["car_node = deepracer_car.ros.car_node:main"]},
     zip_safe=False,
 )

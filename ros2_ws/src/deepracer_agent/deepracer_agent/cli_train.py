@@ -22,6 +22,7 @@ FLAGS = {
     "seed": "seed",
     "network": "network",
     "device": "device",
+    "simulator": "simulator",
     "ranks": "ranks",
     "cars": "cars",
     "time": "stop.time",
@@ -55,6 +56,10 @@ Network = Annotated[
 Device = Annotated[
     Literal["auto", "cpu", "cuda"] | None,
     typer.Option(help="Where the network runs.", rich_help_panel=SETTINGS),
+]
+Simulator = Annotated[
+    Literal["embedded", "simulator_node", "gazebo"] | None,
+    typer.Option(help="In this process, or over ROS 2.", rich_help_panel=SETTINGS),
 ]
 Ranks = Annotated[
     str | None,
@@ -123,6 +128,7 @@ def train(
     seed: Seed = None,
     network: Network = None,
     device: Device = None,
+    simulator: Simulator = None,
     ranks: Ranks = None,
     cars: Cars = None,
     settings: Settings = None,
@@ -163,18 +169,18 @@ def train(
 
 def _overrides(params: dict[str, Any], settings: list[str]) -> dict[str, Any]:
     """Settings given by flags and by ``--set``, by dotted key."""
-    from deepracer_agent.config_files import read_value
+    from deepracer_agent.config_files import read_assignments, read_value
+    from deepracer_car.errors import ConfigError
 
     overrides = {
         key: read_value(params[flag]) if flag == "ranks" else params[flag]
         for flag, key in FLAGS.items()
         if params[flag] is not None
     }
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise typer.BadParameter(f"--set: '{setting}' given, KEY=VALUE is allowed")
-        overrides[key.strip()] = read_value(value)
+    try:
+        overrides.update(read_assignments(settings))
+    except ConfigError as error:
+        raise typer.BadParameter(f"--set: {error}") from None
     return overrides
 
 

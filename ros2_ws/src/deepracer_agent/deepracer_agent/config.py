@@ -85,12 +85,30 @@ class TrainingConfig(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where the network runs."
     )
+    simulator: Literal["embedded", "simulator_node", "gazebo"] = Field(
+        default="embedded",
+        description="What moves and shows the cars: 'embedded' in the training's own process, or "
+        "one reached over ROS 2, which drives one car for each rank.",
+    )
+    namespace: str = Field(
+        default="", description="Over ROS 2 only: namespace of the simulator's topics."
+    )
+    restarts: Whole = Field(
+        default=0,
+        ge=0,
+        description="Over ROS 2 only: how often the training goes on from its last checkpoint "
+        "after the simulator has failed.",
+    )
     ranks: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = Field(
         default="auto",
-        description="Processes that train together; 'auto': two where there are two cores.",
+        description="Processes that train together; 'auto': two where there are two cores, one "
+        "over ROS 2.",
     )
     cars: Whole = Field(
-        default=32, ge=1, le=4096, description="Cars driven at once, over all ranks."
+        default=32,
+        ge=1,
+        le=4096,
+        description="Cars driven at once, over all ranks; over ROS 2 as many as ranks.",
     )
     max_steps_per_episode: Whole = Field(
         default=3_000,
@@ -135,6 +153,15 @@ class TrainingConfig(BaseModel):
             given["network"] = NETWORK_OF[metadata.neural_network]
         return given
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_car_per_simulator(cls, given: Any) -> Any:
+        over_ros = isinstance(given, dict) and given.get("simulator", "embedded") != "embedded"
+        if not over_ros or "cars" in given:
+            return given
+        ranks = given.get("ranks")
+        return {**given, "cars": ranks if isinstance(ranks, int) else 1}
+
     @field_validator("race_type")
     @classmethod
     def _only_time_trials(cls, value: str) -> str:
@@ -163,11 +190,31 @@ class TrainingConfig(BaseModel):
                 f"stop.laps: {self.stop.laps} given, but an evaluation drives "
                 f"{self.evaluation.laps} laps; raise evaluation.laps"
             )
+        if self.over_ros:
+            self._fits_one_car_per_rank()
         if isinstance(self.ranks, int) and self.cars % self.ranks:
             raise ValueError(
                 f"cars: {self.cars} given, but {self.ranks} ranks need a multiple of {self.ranks}"
             )
         return self
+
+    def _fits_one_car_per_rank(self) -> None:
+        ranks = self.rank_count()
+        if self.cars != ranks:
+            raise ValueError(
+                f"cars: {self.cars} given, but with simulator {self.simulator} each rank drives "
+                f"one car and ranks is {self.ranks}; leave cars out, or give cars: {ranks}"
+            )
+        if self.start.max_speed > 0.0:
+            raise ValueError(
+                f"start.max_speed: {self.start.max_speed:g} given, but simulator {self.simulator} "
+                "starts cars at rest; 0 is allowed"
+            )
+
+    @property
+    def over_ros(self) -> bool:
+        """Whether the simulator is reached over ROS 2; it then drives one car."""
+        return self.simulator != "embedded"
 
     def named_metadata(self) -> ModelMetadata:
         """The content of ``model_metadata.json`` with the network that is trained."""
@@ -178,6 +225,8 @@ class TrainingConfig(BaseModel):
         """Number of processes that train together on this machine."""
         if isinstance(self.ranks, int):
             return self.ranks
+        if self.over_ros:
+            return 1
         cores = len(os.sched_getaffinity(0))
         return 2 if cores >= 2 and self.cars % 2 == 0 else 1
 

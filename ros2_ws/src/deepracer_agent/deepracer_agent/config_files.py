@@ -75,6 +75,21 @@ def read_value(text: str) -> Any:
         return text
 
 
+def read_assignments(texts: Iterable[str]) -> dict[str, Any]:
+    """Read settings given as KEY=VALUE, by dotted key.
+
+    Raises:
+        ConfigError: one has no key or no equals sign.
+    """
+    values = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"'{text}' given, KEY=VALUE is allowed")
+        values[key.strip()] = read_value(value)
+    return values
+
+
 def read_text(path: Path) -> str:
     """Read a text file.
 

@@ -61,6 +61,9 @@ class TrainingDisplay:
 
     def update(self, progress: Progress) -> None:
         """Show ``progress``; cheap enough to be called at every step."""
+        if progress.trouble:
+            self._print(f"going back to the last checkpoint: {progress.trouble}")
+            return
         is_new = self._shown is None or progress.last_evaluation != self._shown.last_evaluation
         self._shown = progress
         if self._live is not None:

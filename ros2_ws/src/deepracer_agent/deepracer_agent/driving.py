@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from stable_baselines3.common.policies import BasePolicy
 
 from deepracer_car.action_space import ActionSpace, DiscreteActionSpace
+from deepracer_car.policy import Policy
 from deepracer_sim.episode import Episode
 from deepracer_sim.task import RacingTask
 
 
 def drive_greedily(
-    policy: BasePolicy,
+    policy: Policy,
     task: RacingTask,
     action_space: ActionSpace,
     seen: list[npt.NDArray[np.uint8]] | None = None,
@@ -24,20 +23,14 @@ def drive_greedily(
 
     What the first car saw before each step, (1, 120, 160), is added to ``seen``.
     """
-    policy.set_training_mode(False)
     observations = task.reset()
     drives: dict[int, Episode] = {}
     while len(drives) < task.n_cars:
         if seen is not None:
             seen.append(observations[0])
-        with torch.inference_mode():
-            answer = policy._predict(
-                torch.as_tensor(observations, device=policy.device), deterministic=True
-            )
-        raw = answer.cpu().numpy()
+        raw = policy.predict(observations)
         discrete = isinstance(action_space, DiscreteActionSpace)
-        commands = action_space.decode(raw if discrete else np.clip(raw, -1.0, 1.0))
-        result = task.step(commands, raw.astype(np.float64) if discrete else None)
+        result = task.step(action_space.decode(raw), raw.astype(np.float64) if discrete else None)
         observations = result.observations
         for episode in result.episodes:
             drives.setdefault(episode.car, episode)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,15 +12,17 @@ import numpy.typing as npt
 
 from deepracer_agent.checkpoints import METADATA, MODEL, CheckpointStore
 from deepracer_agent.config import TrainingConfig
+from deepracer_agent.driving import drive_greedily
 from deepracer_agent.laps import Lap, laps_of
-from deepracer_agent.process import prepare_process
 from deepracer_agent.racer_metrics import write_evaluation_metrics
 from deepracer_agent.runs import RunDirectory
 from deepracer_agent.simtrace import write_evaluation_trace
-from deepracer_agent.training import RUNS
+from deepracer_agent.training import RUNS, split_checkpoint
 from deepracer_agent.training_folder import DEFAULT_REWARD
 from deepracer_car.errors import ConfigError, RunError
+from deepracer_car.model_bundle import POLICY, ModelBundle
 from deepracer_car.model_metadata import ModelMetadata
+from deepracer_car.policy import OnnxPolicy, Policy
 from deepracer_car.spec import CONTROL_HZ, CarSpec
 from deepracer_sim.embedded import EmbeddedSimulator
 from deepracer_sim.episode import TRACE_FIELDS, Episode
@@ -28,6 +30,7 @@ from deepracer_sim.film import Drive, record_lap
 from deepracer_sim.reward import RewardFunction
 from deepracer_sim.reward_legacy import LegacyScale
 from deepracer_sim.rules import RaceRules
+from deepracer_sim.simulator import Simulator
 from deepracer_sim.starts import Starts
 from deepracer_sim.task import RacingTask
 from deepracer_sim.track import Track
@@ -39,7 +42,7 @@ class Model:
     """A saved policy and what is needed to drive with it.
 
     Attributes:
-        path: the SB3 archive.
+        path: the SB3 archive, or the folder of a model bundle.
         name: for tables: run and checkpoint, or the path.
         metadata: its action space and sensors.
         run: the run it belongs to, if it does.
@@ -89,10 +92,11 @@ class EvaluationResult:
 
 
 def find_model(text: str, checkpoint: str = "best", root: Path = RUNS) -> Model:
-    """Find a run's checkpoint, or a checkpoint folder or SB3 archive with its metadata beside it.
+    """Find a run's checkpoint, a bundle, or an SB3 archive with its metadata beside it.
 
     Args:
-        text: name or path of a run, or path of a checkpoint folder or ``model.zip``.
+        text: name or path of a run, ``:CHECKPOINT`` behind it if wanted, or path of a bundle, a
+            checkpoint folder or a ``model.zip``.
         checkpoint: of a run: ``best``, ``last`` or a number.
         root: folder of all runs.
 
@@ -100,6 +104,9 @@ def find_model(text: str, checkpoint: str = "best", root: Path = RUNS) -> Model:
         RunError: there is no such model, or it is damaged.
     """
     path = Path(text)
+    if (path / POLICY).is_file():
+        bundle = ModelBundle.open(path)
+        return Model(path, bundle.name, bundle.metadata, _run_of(bundle, root))
     archive = path / MODEL if path.is_dir() else path
     if archive.is_file():
         metadata = archive.with_name(METADATA)
@@ -109,8 +116,9 @@ def find_model(text: str, checkpoint: str = "best", root: Path = RUNS) -> Model:
                 "there, or give the name of the run."
             )
         return Model(archive, str(path), ModelMetadata.load(metadata), None)
+    text, which = split_checkpoint(text)
     run = RunDirectory.open(root, text)
-    found = CheckpointStore(run).resolve(checkpoint)
+    found = CheckpointStore(run).resolve(which or checkpoint)
     name = f"{run.name}:{found.number}"
     return Model(found.model, name, ModelMetadata.load(run.model_metadata), run)
 
@@ -125,6 +133,8 @@ def evaluate(
     resets: int = 100,
     off_track_penalty: float = 2.0,
     root: Path = RUNS,
+    simulator: Callable[[Track], Simulator] = EmbeddedSimulator,
+    policy: Policy | None = None,
 ) -> EvaluationResult:
     """Drive ``laps`` laps from a standing start and note them in the run.
 
@@ -139,6 +149,8 @@ def evaluate(
         resets: how often the car may be put back; after that the drive ends.
         off_track_penalty: s.
         root: folder of all runs.
+        simulator: makes the world of a track, with one car.
+        policy: answers in the place of the model's own network, such as one that runs elsewhere.
 
     Raises:
         DeepRacerError: something given cannot be used.
@@ -158,34 +170,39 @@ def evaluate(
         LegacyScale.of(model.metadata.action_space),
     )
     task = RacingTask(
-        EmbeddedSimulator(road),
+        simulator(road),
         road,
         reward.instances(1),
         rules=RaceRules(laps, steps * laps, resets, off_track_penalty),
         starts=Starts("fixed"),
+        restart=False,
     )
-    drive, observations = _drive(model, task)
+    observations: list[npt.NDArray[np.uint8]] = []
+    driver = policy or _load_policy(model)
+    (drive,) = drive_greedily(driver, task, model.metadata.action_space, observations)
     if model.run:
         stamp = model.run.new_evaluation()
         write_evaluation_trace(model.run, stamp, [drive])
         write_evaluation_metrics(model.run, stamp, [drive])
-    return EvaluationResult(model.name, road, laps_of(drive), drive, observations)
+    return EvaluationResult(model.name, road, laps_of(drive), drive, np.stack(observations))
 
 
-def _drive(model: Model, task: RacingTask) -> tuple[Episode, npt.NDArray[np.uint8]]:
+def _load_policy(model: Model) -> Policy:
+    if model.path.is_dir():
+        return OnnxPolicy(ModelBundle.open(model.path))
     # Late, because torch takes a second and wrong arguments should be told at once.
-    from stable_baselines3 import PPO
+    from deepracer_agent.torch_policy import TorchPolicy
 
-    from deepracer_agent.driving import drive_greedily
+    return TorchPolicy.load(model.path)
 
-    prepare_process()
-    try:
-        algorithm = PPO.load(model.path, device="auto")
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise RunError(f"{model.path} cannot be loaded as a model: {error}") from error
-    observations: list[npt.NDArray[np.uint8]] = []
-    drives = drive_greedily(algorithm.policy, task, model.metadata.action_space, observations)
-    return drives[0], np.stack(observations)
+
+def _run_of(bundle: ModelBundle, root: Path) -> RunDirectory | None:
+    """The run that ``bundle`` was exported from: the folder it lies in, or one below ``root``."""
+    name = bundle.provenance.get("run")
+    for folder in (bundle.path.resolve().parent, root / str(name)):
+        if folder.name == name and (folder / "status.json").is_file():
+            return RunDirectory(folder)
+    return None
 
 
 def film(path: Path, result: EvaluationResult, laps: Sequence[int] | None = None) -> None:

@@ -132,7 +132,12 @@ class RacingPPO(PPO):
             self._shared_sum = SharedSum(ranks, self._gradient.numel())
 
     def begin(self) -> None:
-        """Put the cars at their starts and make ready for `drive`; `learn` does so by itself."""
+        """Put the cars at their starts and make ready for `drive`; `learn` does so by itself.
+
+        Called again, it begins new episodes in place of those that are under way.
+        """
+        self._last_obs = None
+        self._discounted = np.zeros(self.n_envs)
         self._setup_learn(0, None, reset_num_timesteps=False)
 
     def go_to(self, steps: int, schedule_steps: int) -> None:

@@ -29,19 +29,24 @@ from deepracer_agent.ppo import Exploration, RacingPPO
 from deepracer_agent.progress import Progress, Show
 from deepracer_agent.recorder import Counters, Recorder
 from deepracer_agent.runs import RunDirectory
-from deepracer_agent.vec_env import RacingVecEnv
+from deepracer_agent.tasks import cars_of_rank, evaluation_tasks, training_task
+from deepracer_agent.torch_policy import TorchPolicy
+from deepracer_agent.vec_env import RacingVecEnv, Watch
 from deepracer_car.action_space import ActionSpace
-from deepracer_car.errors import ConfigError, DeepRacerError, RunError
-from deepracer_sim.embedded import EmbeddedSimulator
+from deepracer_car.errors import ConfigError, DeepRacerError, RunError, SimulatorError
+from deepracer_sim.backends import open_simulator
 from deepracer_sim.episode import Episode
 from deepracer_sim.reward import RewardFunction
 from deepracer_sim.reward_legacy import LegacyScale
-from deepracer_sim.rules import RaceRules
-from deepracer_sim.starts import Starts
-from deepracer_sim.task import RacingTask
+from deepracer_sim.simulator import Simulator
+from deepracer_sim.track import Track
 from deepracer_sim.track_library import load_track
 
 T = TypeVar("T")
+
+SAME_SIGNAL = 1.0
+"""Seconds in which a signal that comes again is the same one: a launch and a terminal both send it.
+"""
 
 
 class Trainer:
@@ -54,6 +59,7 @@ class Trainer:
         checkpoint: Checkpoint | None = None,
         weights: Path | None = None,
         show: Show | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """Build cars, network and, on rank 0, the recorder.
 
@@ -63,6 +69,7 @@ class Trainer:
             checkpoint: of this run, to go on from.
             weights: a saved model whose policy the training starts from.
             show: told about the progress after every update (rank 0).
+            watch: told about every step of the cars in training (rank 0).
         """
         self.config = TrainingConfig.load(run.config)
         if self.config.device == "cuda" and not torch.cuda.is_available():
@@ -70,47 +77,62 @@ class Trainer:
         self.ranks = ranks
         self.counters = Counters.of(checkpoint) if checkpoint else Counters()
         self._show = show
-        self._track = load_track(self.config.track).driven(self.config.direction)
+        self._run_name = run.name
+        track = load_track(self.config.track).driven(self.config.direction)
+        self._track_length = track.length
         self.action_space: ActionSpace = self.config.model_metadata.action_space
         self._reward = RewardFunction.load(run.reward_function, LegacyScale.of(self.action_space))
-        self.algorithm = self._build_algorithm(self._build_env())
+        self._stop_asked = ""
+        self._signalled = -SAME_SIGNAL
+        self._in_simulator = False
+        self._on_every_rank(lambda: self._open_simulator(track))
+        parts = (self.config, ranks, self._simulator, track, self._reward)
+        task = training_task(*parts, steps=self.counters.steps)
+        self.algorithm = self._build_algorithm(RacingVecEnv(task, self.action_space, watch))
         if checkpoint:
             _load(self.algorithm, checkpoint.model)
         elif weights:
             _load(self.algorithm, weights, policy_only=True)
         self.algorithm.join(ranks)
-        self._evaluation_task = self._build_evaluation()
+        self._evaluation_tasks = evaluation_tasks(*parts)
         self._recorder = Recorder(run, self.config, self.counters) if ranks.first else None
         self.algorithm.set_logger(self._recorder.logger if self._recorder else Logger(None, []))
         self._recent: deque[Episode] = deque(maxlen=100)
         self._last_drives: list[Episode] = []
-        self._stop_asked = ""
         self._steps_before = self.counters.steps
         self._seconds_before = self.counters.seconds
         self._started = time.monotonic()
 
     def run(self) -> str:
         """Train until a stop condition holds; returns which, in words."""
-        self.algorithm.begin()
         self._listen_for_stop()
         try:
-            while True:
-                episodes = self._drive()
-                self.algorithm.share_rollout()
-                self.algorithm.train()
-                self._record(episodes)
-                if self._evaluation_is_due():
-                    self._evaluate()
-                elif self._recorder and self._recorder.checkpoint_is_due():
-                    self._save()
-                if reason := self.ranks.share(self._stop_reason(episodes)):
-                    return str(reason)
+            self._in_the_simulator(self.algorithm.begin)
+            return self._train()
+        except (KeyboardInterrupt, SimulatorError):
+            if self.config.over_ros and self._stop_asked:
+                return self._stop_asked  # nobody waits for a slow simulator, or one that is gone
+            raise
         finally:
             # Whatever ended the training, what was learnt is kept, unless it is no longer whole.
             if self.algorithm.is_finite():
                 self._save()
             if self._recorder:
                 self._recorder.close()
+            self._simulator.close()
+
+    def _train(self) -> str:
+        while True:
+            episodes = self._drive()
+            self.algorithm.share_rollout()
+            self.algorithm.train()
+            self._record(episodes)
+            if self._evaluation_is_due():
+                self._evaluate()
+            elif self._recorder and self._recorder.checkpoint_is_due():
+                self._save()
+            if reason := self.ranks.share(self._stop_reason(episodes)):
+                return str(reason)
 
     def _drive(self) -> list[Episode]:
         """One rollout on every rank; returns the episodes of all of them."""
@@ -122,7 +144,7 @@ class Trainer:
             return algorithm.rollout_buffer.pos * algorithm.n_envs, episodes
 
         try:
-            reports = self._on_every_rank(drive)
+            reports = self._in_the_simulator(drive)
         except DeepRacerError:
             self._keep_prints()  # of most use just when the reward function has failed
             raise
@@ -151,6 +173,20 @@ class Trainer:
             results.append(result)
         return results
 
+    def _in_the_simulator(self, work: Callable[[], T]) -> list[T]:
+        """Do ``work`` on every rank; where the simulator is not ours, a stop does not wait for it.
+
+        Raises:
+            KeyboardInterrupt: a stop was asked for.
+        """
+        self._in_simulator = self.config.over_ros
+        try:
+            if self._in_simulator and self._stop_asked:
+                raise KeyboardInterrupt
+            return self._on_every_rank(work)
+        finally:
+            self._in_simulator = False
+
     def _record(self, episodes: Sequence[Episode]) -> None:
         counters = self.counters
         counters.updates += 1
@@ -172,12 +208,12 @@ class Trainer:
     def _evaluate(self) -> None:
         """Greedy laps from every start, shared among the ranks."""
         every = self.config.evaluation
-        task, policy = self._evaluation_task, self.algorithm.policy
+        policy, tasks = TorchPolicy(self.algorithm.policy), self._evaluation_tasks
 
         def drive() -> list[Episode]:
-            return drive_greedily(policy, task, self.action_space) if task else []
+            return [d for task in tasks for d in drive_greedily(policy, task, self.action_space)]
 
-        self._last_drives = [d for part in self._on_every_rank(drive) for d in part]
+        self._last_drives = [d for part in self._in_the_simulator(drive) for d in part]
         self.counters.evaluations = self.counters.steps // every.every_steps
         if self._recorder:
             is_best = self._recorder.evaluation(self.counters, self._last_drives)
@@ -186,6 +222,8 @@ class Trainer:
                 self._save(mean_progress(self._last_drives, every.laps) if is_best else None)
         if self._show:
             self._show(self._progress())
+        if self.config.over_ros:
+            self._in_the_simulator(self.algorithm.begin)  # the car is no longer where it was
 
     def _save(self, metric: float | None = None) -> None:
         if self._recorder:
@@ -199,7 +237,9 @@ class Trainer:
     def _progress(self) -> Progress:
         counters, drives = self.counters, self._last_drives
         elapsed = max(time.monotonic() - self._started, 1e-6)
+        lap_times = [time for drive in drives for time in drive.lap_times]
         return Progress(
+            run=self._run_name,
             elapsed_s=counters.seconds,
             steps=counters.steps,
             steps_per_second=(counters.steps - self._steps_before) / elapsed,
@@ -207,46 +247,14 @@ class Trainer:
             updates=counters.updates,
             mean_reward=_mean([e.reward for e in self._recent]),
             mean_progress=_mean([e.progress for e in self._recent]),
+            mean_speed=_mean_speed(self._recent, self._track_length),
             last_evaluation=summary(drives, self.config.evaluation.laps) if drives else "",
+            evaluation_progress=mean_progress(drives, self.config.evaluation.laps)
+            if drives
+            else None,
+            lap_time=min(lap_times, default=None),
             stop=stop_conditions.in_words(self.config),
             fraction_done=stop_conditions.fraction_done(self.config, counters),
-        )
-
-    def _build_env(self) -> RacingVecEnv:
-        config, ranks = self.config, self.ranks
-        if config.cars % ranks.size:
-            raise ConfigError(
-                f"cars: {config.cars} given, but {ranks.size} ranks need a multiple of that."
-            )
-        cars = config.cars // ranks.size
-        task = RacingTask(
-            EmbeddedSimulator(self._track, cars),
-            self._track,
-            self._reward.instances(cars),
-            rules=RaceRules(max_steps=config.max_steps_per_episode),
-            starts=config.start.starts(),
-            seed=config.seed + self.counters.steps,  # a resumed run starts elsewhere
-            first_car=ranks.rank * cars,
-            total_cars=config.cars,
-        )
-        return RacingVecEnv(task, self.action_space)
-
-    def _build_evaluation(self) -> RacingTask | None:
-        """This rank's share of the evaluation starts; None if there are fewer starts than ranks."""
-        every = self.config.evaluation
-        mine = np.array_split(np.arange(every.starts), self.ranks.size)[self.ranks.rank]
-        if not len(mine):
-            return None
-        return RacingTask(
-            EmbeddedSimulator(self._track, len(mine)),
-            self._track,
-            self._reward.instances(len(mine)),
-            rules=RaceRules(
-                laps=every.laps, max_steps=self.config.max_steps_per_episode * every.laps
-            ),
-            starts=Starts("round_robin", advance=1.0 / every.starts),
-            first_car=int(mine[0]),
-            total_cars=every.starts,
         )
 
     def _build_algorithm(self, env: RacingVecEnv) -> RacingPPO:
@@ -276,16 +284,33 @@ class Trainer:
             device=config.device,
         )
 
+    def _open_simulator(self, track: Track) -> None:
+        config, ranks = self.config, self.ranks
+        self._simulator: Simulator = open_simulator(
+            config.simulator,
+            track,
+            cars_of_rank(config, ranks),
+            rank=ranks.rank,
+            namespace=config.namespace,
+        )
+
     def _schedule_steps(self) -> int:
         return self.config.learning.lr_horizon_steps
 
     def _listen_for_stop(self) -> None:
-        """Ctrl-C and a polite kill end the training after the current update."""
+        """Ctrl-C and a polite kill end the training after the current update.
+
+        At once, if a second one comes, or if the cars drive in a simulator that is not ours.
+        """
 
         def ask(number: int, frame: FrameType | None) -> None:
-            if self._stop_asked:
+            if time.monotonic() - self._signalled < SAME_SIGNAL:
+                return
+            at_once = self._in_simulator or bool(self._stop_asked)
+            self._stop_asked = self._stop_asked or "stopped by " + signal.Signals(number).name
+            self._signalled = time.monotonic()
+            if at_once:
                 raise KeyboardInterrupt
-            self._stop_asked = "stopped by " + signal.Signals(number).name
 
         if self.ranks.first:
             try:
@@ -293,6 +318,12 @@ class Trainer:
                 signal.signal(signal.SIGTERM, ask)
             except ValueError:  # not in the main thread: whoever runs us there stops us otherwise
                 return
+
+
+def _mean_speed(episodes: Sequence[Episode], track_length: float) -> float | None:
+    """Metres of road per second, over all ``episodes`` together."""
+    seconds = sum(e.seconds for e in episodes)
+    return track_length * sum(e.progress for e in episodes) / 100.0 / seconds if seconds else None
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -8,18 +8,22 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepracer_agent.checkpoints import Checkpoint, CheckpointStore
 from deepracer_agent.config import TrainingConfig
 from deepracer_agent.distributed import start_ranks, stop_ranks, under_torchrun
 from deepracer_agent.process import prepare_process
-from deepracer_agent.progress import Show
+from deepracer_agent.progress import Progress, Show
 from deepracer_agent.runs import RunDirectory, write_file
 from deepracer_agent.training_folder import DEFAULT_REWARD
-from deepracer_car.errors import ConfigError, RunError
+from deepracer_car.errors import ConfigError, RunError, SimulatorError
 from deepracer_car.model_metadata import ModelMetadata
 from deepracer_sim.reward import RewardFunction
 from deepracer_sim.track_library import load_track
+
+if TYPE_CHECKING:
+    from deepracer_agent.vec_env import Watch
 
 RUNS = Path("runs")
 
@@ -45,6 +49,7 @@ def train(
     root: Path = RUNS,
     start_from: str | None = None,
     show: Show | None = None,
+    watch: Watch | None = None,
 ) -> TrainingResult:
     """Train a policy and keep everything in a new run directory.
 
@@ -56,6 +61,7 @@ def train(
         start_from: ``RUN`` or ``RUN:CHECKPOINT`` (``best``, ``last`` or a number; default ``best``)
             whose policy the training starts from.
         show: told about the progress after every update.
+        watch: told about every step of the cars.
 
     Raises:
         DeepRacerError: something given cannot be used; nothing is left behind. A failure in the
@@ -70,16 +76,21 @@ def train(
         root, name, track=track.name, write=lambda new: _fill(new, config, reward_function, origin)
     )
     try:
-        return _run(run, show, weights=origin.model if origin else None)
-    except ConfigError:
-        # A setting that this machine cannot serve. What has been trained is never removed.
+        return _run(run, show, watch, weights=origin.model if origin else None)
+    except (ConfigError, SimulatorError):
+        # Nothing that could have been trained with. What has been trained is never removed.
         if run.status.steps == 0 and not CheckpointStore(run).all():
             shutil.rmtree(run.path)
         raise
 
 
 def resume(
-    name: str, *, root: Path = RUNS, config: TrainingConfig | None = None, show: Show | None = None
+    name: str,
+    *,
+    root: Path = RUNS,
+    config: TrainingConfig | None = None,
+    show: Show | None = None,
+    watch: Watch | None = None,
 ) -> TrainingResult:
     """Go on with a training that was stopped, interrupted or killed, from its last checkpoint.
 
@@ -88,6 +99,7 @@ def resume(
         root: folder of all runs.
         config: new settings, such as those of the run with other stop conditions, say.
         show: told about the progress after every update.
+        watch: told about every step of the cars.
 
     Raises:
         RunError: no such run, it is being trained, or its last checkpoint is damaged.
@@ -101,7 +113,7 @@ def resume(
             write_file(run.config, config.to_yaml())
     store = CheckpointStore(run)
     checkpoint = store.resolve(which or "last") if store.all() else None
-    return _run(run, show, checkpoint=checkpoint)
+    return _run(run, show, watch, checkpoint=checkpoint)
 
 
 def find_checkpoint(text: str, root: Path = RUNS) -> Checkpoint:
@@ -138,28 +150,65 @@ def _fill(
 def _run(
     run: RunDirectory,
     show: Show | None,
+    watch: Watch | None,
     checkpoint: Checkpoint | None = None,
     weights: Path | None = None,
 ) -> TrainingResult:
-    """Train in ``run`` with all ranks, and leave its status telling how it ended."""
+    """Train in ``run``, after a failure of the simulator anew as often as is configured."""
+    config = TrainingConfig.load(run.config)
+    # torchrun starts the other ranks, so only it can start them anew.
+    restarts = config.restarts if config.over_ros and not under_torchrun() else 0
     with run.lock():
-        others = []
-        if not under_torchrun():
-            count = TrainingConfig.load(run.config).rank_count()
-            others = start_ranks(count, ["-m", "deepracer_agent.rank"], run.path / "ranks.log")
-        try:
-            reason = _train_rank_0(run, checkpoint, weights, show)
-        except BaseException as error:
-            _finish(run, "failed", error=str(error) or type(error).__name__)
-            stop_ranks(others, patience=0.5)
-            raise
-        stop_ranks(others)
-        _finish(run, "stopped" if reason.startswith("stopped") else "finished", reason=reason)
+        for left in range(restarts, -1, -1):
+            try:
+                reason = _train(run, config, show, watch, checkpoint, weights)
+                break
+            except SimulatorError as error:
+                if not left:
+                    raise
+                if CheckpointStore(run).all():
+                    checkpoint, weights = CheckpointStore(run).resolve("last"), None
+                if show:
+                    show(Progress(run.name, steps=run.status.steps, trouble=str(error)))
     return TrainingResult(run, reason)
 
 
+def _train(
+    run: RunDirectory,
+    config: TrainingConfig,
+    show: Show | None,
+    watch: Watch | None,
+    checkpoint: Checkpoint | None,
+    weights: Path | None,
+) -> str:
+    """Train with all ranks, and leave the status of ``run`` telling how it ended."""
+    others = []
+    if not under_torchrun():
+        ranks = ["-m", "deepracer_agent.rank"]
+        others = start_ranks(config.rank_count(), ranks, run.path / "ranks.log")
+    try:
+        reason = _train_rank_0(run, checkpoint, weights, show, watch)
+    except KeyboardInterrupt:
+        _finish(run, "stopped", reason="stopped at once")
+        stop_ranks(others, patience=0.5)
+        raise
+    except BaseException as error:
+        _finish(run, "failed", error=str(error) or type(error).__name__)
+        stop_ranks(others, patience=0.5)
+        raise
+    is_stopped = reason.startswith("stopped")
+    # A stop does not wait for simulators elsewhere, where the other ranks may be driving.
+    stop_ranks(others, patience=0.5 if is_stopped and config.over_ros else 5.0)
+    _finish(run, "stopped" if is_stopped else "finished", reason=reason)
+    return reason
+
+
 def _train_rank_0(
-    run: RunDirectory, checkpoint: Checkpoint | None, weights: Path | None, show: Show | None
+    run: RunDirectory,
+    checkpoint: Checkpoint | None,
+    weights: Path | None,
+    show: Show | None,
+    watch: Watch | None,
 ) -> str:
     from deepracer_agent.distributed import Ranks
     from deepracer_agent.trainer import Trainer
@@ -168,7 +217,7 @@ def _train_rank_0(
     ranks = Ranks.join()
     try:
         ranks.share((str(run.path.resolve()), checkpoint.number if checkpoint else None))
-        return Trainer(run, ranks, checkpoint, weights, show).run()
+        return Trainer(run, ranks, checkpoint, weights, show, watch).run()
     except RuntimeError as error:
         if ranks.size > 1 and "gloo" in str(error):
             raise RunError(

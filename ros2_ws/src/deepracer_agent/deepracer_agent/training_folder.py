@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from deepracer_agent.config import TrainingConfig
 from deepracer_agent.config_files import (
+    COMMAND_LINE,
     explain,
     overridden,
     read_json,
@@ -30,13 +31,13 @@ DEFAULT_REWARD = Path(__file__).with_name("default_reward_function.py")
 
 
 def load_training_folder(
-    folder: Path | str, overrides: Mapping[str, Any] | None = None
+    folder: Path | str | None, overrides: Mapping[str, Any] | None = None
 ) -> tuple[TrainingConfig, Path]:
     """Read a training folder.
 
     Args:
         folder: holds any of ``reward_function.py``, ``model_metadata.json``,
-            ``hyperparameters.json`` and ``training.yaml``.
+            ``hyperparameters.json`` and ``training.yaml``. None: nothing but defaults.
         overrides: settings from the command line, by dotted key, such as ``stop.time``; they win.
 
     Returns:
@@ -45,9 +46,12 @@ def load_training_folder(
     Raises:
         ConfigError: naming the file and the key that cannot be used.
     """
+    overrides = overrides or {}
+    if folder is None:
+        settings = overridden({}, overrides)
+        return TrainingConfig.from_settings(settings, lambda _: COMMAND_LINE), DEFAULT_REWARD
     folder = Path(folder)
     _check_folder(folder)
-    overrides = overrides or {}
     settings = overridden(_read_settings(folder), overrides)
     return (
         TrainingConfig.from_settings(settings, source_of(str(folder / SETTINGS_FILE), overrides)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from deepracer_sim.episode import Episode
 from deepracer_sim.spaces import answer_space, observation_space
 from deepracer_sim.task import RacingTask
 
+Watch = Callable[[RacingTask, np.ndarray], None]
+"""Told about a step: the task after it, and what the cars see, (N, 1, 120, 160)."""
+
 
 class RacingVecEnv(VecEnv):
     """N cars of a `RacingTask`; observations (N, 1, 120, 160) uint8.
@@ -25,9 +28,18 @@ class RacingVecEnv(VecEnv):
     The `Episode` itself stands in ``info["racing_episode"]``.
     """
 
-    def __init__(self, task: RacingTask, action_space: ActionSpace) -> None:
-        """Wrap ``task``; ``action_space`` decodes what the policy answers."""
+    def __init__(
+        self, task: RacingTask, action_space: ActionSpace, watch: Watch | None = None
+    ) -> None:
+        """Wrap ``task``.
+
+        Args:
+            task: N cars.
+            action_space: decodes what the policy answers.
+            watch: told about every step.
+        """
         self.task = task
+        self._watch = watch
         self._decoder = action_space
         self._actions = np.zeros(0)
         self.render_mode = None
@@ -51,6 +63,8 @@ class RacingVecEnv(VecEnv):
         """Move all cars by one control step."""
         labels = self._actions if isinstance(self._decoder, DiscreteActionSpace) else None
         result = self.task.step(self._decoder.decode(self._actions), labels)
+        if self._watch is not None:
+            self._watch(self.task, result.observations)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = np.flatnonzero(result.terminated | result.truncated)
         for car, episode, last in zip(

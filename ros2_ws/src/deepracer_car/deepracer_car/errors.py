@@ -6,6 +6,7 @@
     ├── ConfigError       a file, key, value or option the user gave cannot be used
     ├── TrackError        a track cannot be found, read or driven on
     ├── RewardError       the user's reward function failed, or returned no usable number
+    ├── ModelError        a model bundle is missing, damaged, or cannot be run here
     ├── RunError          a run directory or checkpoint is missing, in use, taken or damaged
     └── SimulatorError    the simulator stopped answering or was used wrongly
 
@@ -32,6 +33,10 @@ class TrackError(DeepRacerError):
 
 class RewardError(DeepRacerError):
     """The user's reward function failed, or returned no usable number."""
+
+
+class ModelError(DeepRacerError):
+    """A model bundle is missing, damaged, or cannot be run here."""
 
 
 class RunError(DeepRacerError):

@@ -40,9 +40,9 @@ class CarMesh:
         spec = CarSpec()
         polygons: list[tuple[Floats, RGB]] = []
         for x, y in spec.wheel_centers:
-            polygons += _wheel(x, y, spec.wheel_radius)
+            polygons += wheel_polygons(x, y, spec.wheel_radius)
         steered = len(polygons) // 4
-        polygons += _body()
+        polygons += body_polygons()
         self._corners = np.concatenate([corners for corners, _ in polygons])
         ends = np.cumsum([len(corners) for corners, _ in polygons])
         self._starts = np.concatenate([[0], ends[:-1]])
@@ -79,7 +79,7 @@ class CarMesh:
         return [self._faces[k] for k in np.argsort(-mean) if turn[k] < 0.0]
 
 
-def _body() -> list[tuple[Floats, RGB]]:
+def body_polygons() -> list[tuple[Floats, RGB]]:
     """Chassis, bumper, hull, cabin, roof, wing on two posts, camera."""
     parts = _solid((-0.135, 0.145, 0.045, 0.024), (-0.135, 0.150, 0.055, 0.050), TRIM)
     parts += _solid((0.145, 0.162, 0.085, 0.030), (0.145, 0.162, 0.085, 0.046), TRIM)
@@ -111,7 +111,8 @@ def _ring(rear: float, front: float, half: float, z: float, y: float) -> Floats:
     )
 
 
-def _wheel(x: float, y: float, radius: float) -> list[tuple[Floats, RGB]]:
+def wheel_polygons(x: float, y: float, radius: float) -> list[tuple[Floats, RGB]]:
+    """A wheel at ``x``, ``y`` on the road: tyre and hubs."""
     angles = np.arange(WHEEL_SIDES) * 2.0 * pi / WHEEL_SIDES
     rim = np.column_stack([radius * np.cos(angles), 0.0 * angles, radius * np.sin(angles)])
     center, side = np.array([x, y, radius]), np.array([0.0, WHEEL_WIDTH / 2.0, 0.0])

@@ -37,6 +37,11 @@ class EmbeddedSimulator:
         return len(self._state)
 
     @property
+    def states(self) -> Floats:
+        """(N, 7): all there is to know of each car's motion; see `vehicle`."""
+        return self._state.copy()
+
+    @property
     def poses(self) -> Floats:
         """(N, 3): x, y in metres, yaw in radians."""
         return self._state[:, : YAW + 1].copy()
@@ -61,3 +66,6 @@ class EmbeddedSimulator:
         poses = self._state[:, : YAW + 1] if cars is None else self._state[cars, : YAW + 1]
         frames = np.empty((len(poses), *OBSERVATION_SHAPE), dtype=np.uint8)
         return self._camera.render(np.ascontiguousarray(poses), frames)
+
+    def close(self) -> None:
+        """Nothing to give up."""

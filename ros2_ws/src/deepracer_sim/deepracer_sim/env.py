@@ -19,7 +19,7 @@ from deepracer_car.action_space import (
 )
 from deepracer_car.errors import ConfigError
 from deepracer_car.spec import CONTROL_HZ
-from deepracer_sim.embedded import EmbeddedSimulator
+from deepracer_sim.backends import open_simulator
 from deepracer_sim.episode import TRACE_FIELDS
 from deepracer_sim.reward import RewardFunction
 from deepracer_sim.reward_legacy import LegacyScale
@@ -84,6 +84,8 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
     * ``reward_function``: a callable, the path of a Python file, or its text; default: progress.
     * ``action_space``: an action space, or the ``action_space`` of a ``model_metadata.json``.
     * ``rules``, ``starts``: `RaceRules` and `Starts`.
+    * ``simulator``: ``"embedded"`` in this process, or, reached over ROS 2 and running on the same
+      track, ``"simulator_node"`` or ``"gazebo"``; such a one starts cars at rest only.
     * ``render_mode``: ``"rgb_array"`` shows the track from above with the car.
 
     ## Version History
@@ -102,6 +104,7 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
         direction: Literal["cw", "ccw"] | None = None,
         rules: RaceRules | None = None,
         starts: Starts | None = None,
+        simulator: Literal["embedded", "simulator_node", "gazebo"] = "embedded",
         render_mode: str | None = None,
     ) -> None:
         """Build the environment; see the class for the arguments."""
@@ -113,7 +116,7 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
         self.action_space = answer_space(self.decoder)
         self.observation_space = observation_space()  # type: ignore[assignment]
         self.render_mode = render_mode
-        self._simulator = EmbeddedSimulator(self.track)
+        self._simulator = open_simulator(simulator, self.track)
         self._task = RacingTask(
             self._simulator,
             self.track,
@@ -160,6 +163,10 @@ class DeepRacerEnv(gymnasium.Env[Observation, Any]):
             self._view = TopView(self.track, fit=(800, 600), waypoints=False)
         trail = Trail(np.array(self._path)) if len(self._path) > 1 else None
         return self._view.draw(self._simulator.poses, [trail] if trail else [])
+
+    def close(self) -> None:
+        """Leave the simulator."""
+        self._simulator.close()
 
     def _info(self, status: str) -> dict[str, Any]:
         pose = self._simulator.poses[0]

@@ -40,3 +40,7 @@ class Simulator(Protocol):
     def frames(self, cars: npt.NDArray[np.int64] | None = None) -> Frames:
         """Return new pictures of what ``cars`` (default: all) see now, (M, 1, 120, 160)."""
         ...
+
+    def close(self) -> None:
+        """Give up whatever the simulator holds; it is not used afterwards."""
+        ...

@@ -93,7 +93,7 @@ class RacingTask:
         self.n_cars = n_cars
         self.rules = rules or RaceRules()
         self.starts = starts or Starts()
-        self._simulator = simulator
+        self.simulator = simulator
         self._rewards = None if rewards is None else list(rewards)
         self._locator = Locator(track)
         self._referee = Referee(self.rules, track, n_cars)
@@ -120,7 +120,12 @@ class RacingTask:
     @property
     def poses(self) -> Floats:
         """(N, 3) x, y in metres and yaw in radians of each car."""
-        return self._simulator.poses
+        return self.simulator.poses
+
+    @property
+    def clock(self) -> Floats:
+        """(N,) s that each car has driven since it was first put on the road."""
+        return self._clock
 
     def reset(self, seed: int | None = None) -> Frames:
         """Put every car at its first start (``seed``: of a new sequence); return what they see."""
@@ -129,7 +134,7 @@ class RacingTask:
             self._turn[:] = 0
             self._clock[:] = 0.0
         self._begin(np.arange(self.n_cars))
-        return self._simulator.frames()
+        return self.simulator.frames()
 
     def step(self, commands: Floats, actions: npt.NDArray[np.float64] | None = None) -> StepResult:
         """Hold ``commands`` for one control step.
@@ -138,10 +143,10 @@ class RacingTask:
             commands: (N, 2) steering angle, rad, and speed, m/s.
             actions: (N,) index of the chosen action for the trace; default -1, continuous.
         """
-        self._simulator.step(commands)
+        self.simulator.step(commands)
         self._steps += 1
         self._clock += CONTROL_DT
-        location = self._locator.locate(self._simulator.poses, self._reversed)
+        location = self._locator.locate(self.simulator.poses, self._reversed)
         status = self._referee.judge(location, self._steps)
         rewards = self._reward(location, commands)
         self._note_laps(status)
@@ -150,7 +155,7 @@ class RacingTask:
         self._record(location, commands, actions, rewards, status, ended)
         if put_back.any():
             self._put_back(np.flatnonzero(put_back), location)
-        observations = self._simulator.frames()
+        observations = self.simulator.frames()
         truncated = ended & ((status == LAP_COMPLETE) | (status == TIME_UP))
         cars = np.flatnonzero(ended)
         result = StepResult(
@@ -160,13 +165,13 @@ class RacingTask:
             result.episodes = [self._finish(int(car), int(status[car])) for car in cars]
             if self._restart:
                 self._begin(cars)
-                observations[cars] = self._simulator.frames(cars)
+                observations[cars] = self.simulator.frames(cars)
         return result
 
     def _reward(self, location: Location, commands: Floats) -> npt.NDArray[np.float64]:
         if self._rewards is None:
             return np.zeros(self.n_cars)
-        headings = np.degrees(self._simulator.poses[:, 2])
+        headings = np.degrees(self.simulator.poses[:, 2])
         steering_angles = np.degrees(commands[:, 0])
         columns = (
             location.x,
@@ -213,7 +218,7 @@ class RacingTask:
             self._tracks[bool(self._reversed[car])].pose_at(float(location.along[car]))
             for car in cars
         ]
-        self._simulator.place(cars, np.array(poses), np.zeros(len(cars)))
+        self.simulator.place(cars, np.array(poses), np.zeros(len(cars)))
         self._clock[cars] += self.rules.off_track_penalty
         self._referee.put_back(cars, self._locate(cars))
 
@@ -227,7 +232,7 @@ class RacingTask:
             track = self._tracks[bool(self._reversed[car])]
             poses[row], speeds[row], along[row] = self.starts.pose(track, turn, rng)
         self._turn[cars] += 1
-        self._simulator.place(cars, poses, speeds)
+        self.simulator.place(cars, poses, speeds)
         location = self._locate(cars)
         self._referee.begin(cars, along, location)
         self._steps[cars] = 0
@@ -241,7 +246,7 @@ class RacingTask:
         self._trace.begin(cars, rows)
 
     def _locate(self, cars: npt.NDArray[np.int64]) -> Location:
-        return self._locator.locate(self._simulator.poses[cars], self._reversed[cars])
+        return self._locator.locate(self.simulator.poses[cars], self._reversed[cars])
 
     def _record(
         self,
@@ -270,7 +275,7 @@ class RacingTask:
             self._steps[cars] + 1,
             location.x,
             location.y,
-            np.degrees(self._simulator.poses[cars, 2]),
+            np.degrees(self.simulator.poses[cars, 2]),
             np.degrees(commands[:, 0]),
             commands[:, 1],
             actions,

@@ -55,13 +55,22 @@ def load_track(name_or_path: str | Path, home: Path | None = None) -> Track:
     Raises:
         TrackError: there is no such track, or its file cannot be used.
     """
+    return read_track(find_track(name_or_path, home))
+
+
+def find_track(name_or_path: str | Path, home: Path | None = None) -> Path:
+    """The file that `load_track` reads.
+
+    Raises:
+        TrackError: there is no such track.
+    """
     path = Path(name_or_path)
     if path.suffix.lower() in SUFFIXES:
-        return read_track(path)
+        return path
     for folder in (_user_folder(home), BUILTIN_FOLDER):
         for suffix in SUFFIXES:
             if path.parent == Path() and (file := folder / f"{path}{suffix}").is_file():
-                return read_track(file)
+                return file
     known = builtin_names() + _names(_user_folder(home))
     raise TrackError(
         f"There is no track '{name_or_path}'.{did_you_mean(str(name_or_path), known)} "

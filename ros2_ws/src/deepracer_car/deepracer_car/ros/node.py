@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import signal
 import sys
+from types import FrameType
 from typing import Callable, List, Optional
 
 import rclpy
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from deepracer_car.errors import DeepRacerError
+
+SIGNAL_PATIENCE = 0.1
+"""A signal is heeded within this time, s: Python sees one only when it runs."""
 
 
 def spin(make_node: Callable[[], Node], args: Optional[List[str]] = None) -> int:
     """Make a node, spin it until it is told to stop, and return the exit status of its process.
 
+    In `Node.destroy_node` the node can still publish its last words, such as a throttle of zero.
     Ctrl-C and a polite kill end it with 0. A `DeepRacerError`, when the node is made or in one of
     its callbacks, is told on standard error and ends it with 1.
     """
-    rclpy.init(args=args)
+    # rclpy's own handlers would close the context before the node has said its last words.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    signal.signal(signal.SIGTERM, _interrupt)
     node: Optional[Node] = None
     try:
         node = make_node()
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(SIGNAL_PATIENCE, lambda: None, clock=clock)
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
@@ -37,3 +48,7 @@ def spin(make_node: Callable[[], Node], args: Optional[List[str]] = None) -> int
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _interrupt(number: int, frame: Optional[FrameType]) -> None:
+    raise KeyboardInterrupt

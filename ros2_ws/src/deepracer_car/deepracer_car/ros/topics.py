@@ -25,6 +25,9 @@ THROTTLE = "deepracer/throttle"
 DECISION = "deepracer/decision"
 """Both, with the stamp of the frame they were decided on."""
 
+DIAGNOSTICS = "diagnostics"
+"""How a node is doing, about once a second."""
+
 INITIAL_POSE = "initialpose"
 """Puts a simulated car somewhere, at rest; what rviz's "2D Pose Estimate" publishes."""
 TRACK = "track"

@@ -1,0 +1,100 @@
+"""Train a racer's folder: the worlds, what shows the first of them, and the trainer.
+
+``ros2 launch deepracer_sim training.launch.py model:=FOLDER simulator:=gazebo workers:=2``
+"""
+
+from pathlib import Path
+
+import yaml
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
+from launch_ros.actions import Node
+
+from deepracer_car.errors import ConfigError
+from deepracer_car.ros.launching import (
+    ARGUMENTS,
+    arguments,
+    in_namespace,
+    include,
+    main_process,
+    only_for,
+    refuse_unknown,
+    whole,
+)
+
+
+def quickstart():
+    """The folder of the first lesson, installed with the agent."""
+    return Path(get_package_share_directory("deepracer_agent")) / "examples" / "quickstart"
+
+
+def track_of(folder):
+    """The track that the folder asks for."""
+    settings = folder / "training.yaml"
+    if not folder.is_dir():
+        raise ConfigError(f"model:={folder} is not a folder. Name one with a reward_function.py.")
+    asked = yaml.safe_load(settings.read_text(encoding="utf-8")) if settings.is_file() else None
+    return (asked or {}).get("track") or ARGUMENTS["track"][0]
+
+
+def training(context):
+    """Start as many worlds as there are workers, unless the trainer simulates by itself."""
+    chosen = context.launch_configurations
+    only_for(context, "gazebo", "world", "sensors", "lidar", "geometry", rtf="0")
+    folder = Path(chosen["model"] or quickstart()).expanduser().absolute()
+    chosen["track"] = chosen["track"] or track_of(folder)
+    in_process = chosen["simulator"] == "embedded"
+    workers = whole(context, "workers", 0 if in_process else 1)
+    settings = {
+        "folder": str(folder),
+        **{name: chosen[name] for name in ("name", "simulator", "track")},
+        **{name: whole(context, name) for name in ("workers", "restarts")},
+    }
+    every_world = {
+        "simulator": "gazebo" if chosen["simulator"] == "gazebo" else "embedded",
+        "lockstep": "true",
+    }
+    worlds = [
+        GroupAction(
+            [include("world")], launch_configurations={**every_world, "worker": str(worker)}
+        )
+        for worker in range(0 if in_process else workers)
+    ]
+    trainer = Node(
+        package="deepracer_agent", executable="trainer_node", parameters=[settings], output="screen"
+    )
+    return [
+        *worlds,
+        include("monitor"),
+        GroupAction([*in_namespace(context), *main_process(trainer)]),
+    ]
+
+
+def generate_launch_description():
+    """Return the description that launch asks for."""
+    declared = [
+        DeclareLaunchArgument(
+            "simulator",
+            default_value="gazebo",
+            description="Gazebo, the product's own simulator inside the trainer, or as a node.",
+            choices=["gazebo", "embedded", "simulator_node"],
+        ),
+        DeclareLaunchArgument(
+            "model",
+            default_value="",
+            description="Folder with reward_function.py, model_metadata.json and "
+            "hyperparameters.json or training.yaml; without one, the quick start's.",
+        ),
+        DeclareLaunchArgument("name", default_value="", description="Name of the run."),
+        DeclareLaunchArgument(
+            "workers",
+            default_value="1",
+            description="Simulators that train together, each in a ROS domain of its own.",
+        ),
+        *arguments("world", "sensors", "lidar", "geometry", "headless", "restarts"),
+        *arguments("rviz", "rqt", "namespace", track="", rtf="0"),
+    ]
+    return LaunchDescription(
+        [*declared, refuse_unknown(__file__, declared), OpaqueFunction(function=training)]
+    )

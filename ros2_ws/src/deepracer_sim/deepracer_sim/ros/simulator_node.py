@@ -1,0 +1,111 @@
+"""The embedded simulator as a ROS node: one car, its camera and its odometry."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.node import Node
+from std_msgs.msg import Float64
+
+from deepracer_car.errors import ConfigError
+from deepracer_car.ros import topics
+from deepracer_car.ros.node import spin
+from deepracer_car.spec import CONTROL_DT
+from deepracer_sim.embedded import EmbeddedSimulator
+from deepracer_sim.ros.car_topics import CarTopics
+from deepracer_sim.ros.messages import pose_of, step_stamp
+from deepracer_sim.track_library import load_track
+
+PARAMETERS = (
+    ("track", "reinvent_base", "Name or path of the track."),
+    ("direction", "", "cw or ccw: drive it this way round; empty: as its file says."),
+    ("lockstep", False, "Stand still; move on by one control period per pair of commands."),
+    ("rtf", 1.0, "Without lockstep: seconds of simulated time per second."),
+)
+CAR = np.zeros(1, dtype=np.int64)
+
+
+class SimulatorNode(Node):
+    """Simulates one car, in lockstep with its commands or by the clock."""
+
+    def __init__(self) -> None:
+        """Put the car on the start line and show it.
+
+        Raises:
+            DeepRacerError: a parameter cannot be used.
+        """
+        super().__init__("simulator_node")
+        track_name, direction, lockstep, rtf = map(self._declare, *zip(*PARAMETERS, strict=True))
+        if direction not in ("", "cw", "ccw"):
+            raise ConfigError(f"direction is '{direction}'; use cw, ccw or nothing.")
+        if not rtf > 0.0:
+            raise ConfigError(f"rtf is {rtf:g}; use a number above 0.")
+        track = load_track(track_name).driven(direction or None)
+        self._simulator = EmbeddedSimulator(track)
+        self._lockstep = lockstep
+        self._command = np.zeros((1, 2))
+        self._is_new = [False, False]
+        self._steps = 0
+        self._topics = CarTopics(self)
+        qos = topics.every_message()
+        self.create_subscription(Float64, topics.SERVO, partial(self._take_command, 0), qos)
+        self.create_subscription(Float64, topics.THROTTLE, partial(self._take_command, 1), qos)
+        self.create_subscription(
+            PoseWithCovarianceStamped, topics.INITIAL_POSE, self._take_pose, qos
+        )
+        if not lockstep:
+            self.create_timer(CONTROL_DT / rtf, self._step)
+        self._place(track.pose_at(0.0))
+        self._publish()
+
+    def _declare(self, name: str, default: Any, description: str) -> Any:
+        descriptor = ParameterDescriptor(description=description, read_only=True)
+        return self.declare_parameter(name, default, descriptor).value
+
+    def _take_command(self, which: int, message: Any) -> None:
+        """Take a steering angle (``which`` is 0) or a speed (1)."""
+        if not isfinite(message.data):
+            self.get_logger().error(f"{message.data} is no command; nothing is done.")
+            return
+        self._command[0, which] = message.data
+        self._is_new[which] = True
+        if self._lockstep and all(self._is_new):
+            self._step()
+
+    def _take_pose(self, message: Any) -> None:
+        if message.header.frame_id not in ("", topics.MAP_FRAME, topics.ODOMETRY_FRAME):
+            self.get_logger().error(
+                f"A pose in frame '{message.header.frame_id}' is not understood; give it in "
+                f"'{topics.MAP_FRAME}'."
+            )
+            return
+        self._place(pose_of(message.pose.pose))
+        self._steps += 1
+        self._publish()
+
+    def _place(self, pose: tuple[float, float, float]) -> None:
+        self._simulator.place(CAR, np.array([pose]), np.zeros(1))
+
+    def _step(self) -> None:
+        self._is_new = [False, False]
+        self._simulator.step(self._command)
+        self._steps += 1
+        self._publish()
+
+    def _publish(self) -> None:
+        frame = self._simulator.frames()[0, 0]
+        self._topics.publish(step_stamp(self._steps), self._simulator.states[0], frame)
+
+
+def main() -> int:
+    """Run the node until it is told to stop."""
+    return spin(SimulatorNode)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

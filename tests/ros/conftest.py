@@ -1,0 +1,93 @@
+"""Real ROS for tests: a domain of its own for each, and nodes as processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+with warnings.catch_warnings(), contextlib.suppress(ImportError):
+    # The parser that comes with rclpy's wheels imports modules that Python 3.11 deprecates.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    importlib.import_module("rosidl_generator_py")
+
+SOURCES = Path(__file__).parents[2] / "ros2_ws" / "src"
+PACKAGES = ("deepracer_car", "deepracer_sim", "deepracer_agent")
+DOMAINS_PER_WORKER = 12
+"""Of those up to 101, which are safe on Linux, shared out among eight pytest workers."""
+
+StartNode = Callable[..., "subprocess.Popen[str]"]
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def domain_id() -> int:
+    """A ROS domain where no other test talks; the next number is free too."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    number = 2 * next(_numbers) % DOMAINS_PER_WORKER
+    return 2 + (worker % 8) * DOMAINS_PER_WORKER + number
+
+
+@pytest.fixture
+def ros_environment(
+    domain_id: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """Environment, set here and to be given to child processes, that keeps ROS to this test."""
+    variables = {
+        "ROS_DOMAIN_ID": str(domain_id),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_PYTHON_CHECK_FIELDS": "1",
+        "ROS_LOG_DIR": str(tmp_path / "ros_log"),
+        "PYTHONPATH": os.pathsep.join(str(SOURCES / name) for name in PACKAGES),
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return dict(os.environ)
+
+
+@pytest.fixture
+def start_node(ros_environment: dict[str, str]) -> Iterator[StartNode]:
+    """Start ``python -m MODULE --ros-args -p NAME:=VALUE ...``; ended with the test.
+
+    Keywords are parameters; positional arguments after the module go to ``--ros-args`` as they are.
+    """
+    nodes = []
+
+    def start(module: str, *arguments: str, **parameters: object) -> subprocess.Popen[str]:
+        settings = [
+            part for name, value in parameters.items() for part in ("-p", f"{name}:={_yaml(value)}")
+        ]
+        ros_arguments = [*arguments, *settings]
+        node = subprocess.Popen(
+            [sys.executable, "-m", module, *(["--ros-args", *ros_arguments] * bool(ros_arguments))],
+            env=ros_environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        nodes.append(node)
+        return node
+
+    yield start
+    for node in nodes:
+        node.send_signal(signal.SIGINT)
+    for node in nodes:
+        try:
+            node.communicate(timeout=20.0)
+        except subprocess.TimeoutExpired:
+            node.kill()
+            node.communicate()
+
+
+def _yaml(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
