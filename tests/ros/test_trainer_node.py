@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import time
@@ -13,6 +14,7 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Odometry
 from rcl_interfaces.srv import GetParameters, SetParameters
@@ -25,7 +27,9 @@ from std_msgs.msg import Float64
 
 from deepracer_agent.checkpoints import CheckpointStore
 from deepracer_agent.ros.monitor import NUMBERS
+from deepracer_agent.ros.trainer_node import TrainerNode
 from deepracer_agent.runs import RunDirectory
+from deepracer_car.errors import DeepRacerError
 from deepracer_car.ros import topics
 
 TRAINER = "deepracer_agent.ros.trainer_node"
@@ -163,9 +167,8 @@ def test_a_stop_does_not_wait_for_a_simulator_that_is_gone(
 
 
 def test_a_simulator_that_dies_is_told_and_the_run_is_resumed(
-    start_node: StartNode, listener: Listener, tmp_path: Path
+    start_node: StartNode, tmp_path: Path
 ) -> None:
-    listener.listen(DiagnosticArray, topics.DIAGNOSTICS)
     simulator = start_node("deepracer_sim.ros.simulator_node", track="Oval_track", lockstep=True)
     trainer = start_node(
         TRAINER, runs=tmp_path, name="r", track="Oval_track", simulator="simulator_node",
@@ -176,13 +179,14 @@ def test_a_simulator_that_dies_is_told_and_the_run_is_resumed(
     _, errors = trainer.communicate(timeout=PATIENCE)
     assert trainer.returncode == 1
     assert "error: nothing of" in errors
-    assert "came on topic /odom; waited 10 s" in errors
-    listener.executor.spin_once(timeout_sec=1.0)
+    assert re.search(r"came on topic /\S+; waited 10 s", errors)
     steps = RunDirectory.open(tmp_path, "r").status.steps
     assert steps >= 64
 
-    start_node("deepracer_sim.ros.simulator_node", track="Oval_track", lockstep=True)
-    again = start_node(TRAINER, runs=tmp_path, resume="r", set=[f"stop.steps={steps + 64}"])
+    # One car over ROS is one car in process.
+    again = start_node(
+        TRAINER, runs=tmp_path, resume="r", simulator="embedded", set=[f"stop.steps={steps + 64}"]
+    )
     _, errors = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, errors
     assert RunDirectory.open(tmp_path, "r").status.steps >= steps + 64
@@ -202,12 +206,23 @@ def test_a_simulator_that_dies_is_told_and_the_run_is_resumed(
     ids=["simulator", "cars", "track", "set", "folder", "resume", "workers"],
 )
 def test_what_cannot_be_used_is_refused(
-    start_node: StartNode, tmp_path: Path, parameters: dict[str, object], complaint: str
+    ros_environment: dict[str, str], tmp_path: Path, parameters: dict[str, object], complaint: str
 ) -> None:
-    trainer = start_node(TRAINER, runs=tmp_path / "runs", **parameters)
+    given = {"runs": tmp_path / "runs", **parameters}
+    settings = [part for name, value in given.items() for part in ("-p", f"{name}:={value}")]
+    rclpy.init(args=["--ros-args", *settings])
+    try:
+        with pytest.raises(DeepRacerError, match=re.escape(complaint)):
+            TrainerNode().train()
+    finally:
+        rclpy.shutdown()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_error_is_told_without_a_traceback(start_node: StartNode, tmp_path: Path) -> None:
+    trainer = start_node(TRAINER, runs=tmp_path / "runs", track="Oval_trak")
     _, errors = trainer.communicate(timeout=PATIENCE)
     assert trainer.returncode == 1
-    assert complaint in errors
     assert "error: " in errors
+    assert "Did you mean 'Oval_track'" in errors
     assert "Traceback" not in errors
-    assert not (tmp_path / "runs").exists()
