@@ -75,12 +75,12 @@ def test_laps_are_those_of_the_embedded_simulator(
     start_world(start_node, bundle)
     first, second = over_ros(bundle), over_ros(bundle)
     assert first.drive.trace.tobytes() == second.drive.trace.tobytes()
-    embedded = in_torch(run)
+    embedded = evaluate(str(bundle.path), laps=1)
+    np.testing.assert_allclose(first.drive.trace, embedded.drive.trace, atol=1e-9)
     if isinstance(bundle.metadata.action_space, DiscreteActionSpace):
+        # With continuous answers the two differ in the last digits, and more in every step.
+        assert first.to_json() == in_torch(run).to_json()
         assert embedded.drive.off_tracks > 0, "putting the car back is to be covered too"
-    assert first.to_json() == embedded.to_json()
-    # Torch and ONNX Runtime add up in different orders; a continuous answer keeps the difference.
-    np.testing.assert_allclose(first.drive.trace, embedded.drive.trace, atol=1e-3)
     steering = first.drive.trace[1:, TRACE_FIELDS.index("steering_angle")]
     assert len(set(steering)) > 3, "a policy that always does the same proves nothing"
 
