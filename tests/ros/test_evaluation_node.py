@@ -30,6 +30,7 @@ ASIDE = [
     for name in ("servo", "throttle")
     for part in ("-r", f"deepracer/{name}:=policy/{name}")
 ]  # fmt: skip
+RED = ("-r", "__ns:=/red")
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -44,10 +45,10 @@ def bundle(run: Path) -> ModelBundle:
     return export_bundle(str(run))
 
 
-def start_world(start_node: Start, bundle: ModelBundle) -> subprocess.Popen[str]:
+def start_world(start_node: Start, bundle: ModelBundle, *arguments: str) -> subprocess.Popen[str]:
     """Start simulator and car; returns the car."""
-    start_node(SIMULATOR, lockstep=True)
-    return start_node(CAR, *ASIDE, model=bundle.path, reliable_camera=True)
+    start_node(SIMULATOR, *arguments, lockstep=True)
+    return start_node(CAR, *ASIDE, *arguments, model=bundle.path, reliable_camera=True)
 
 
 def over_ros(bundle: ModelBundle) -> EvaluationResult:
@@ -90,9 +91,9 @@ def test_the_node_writes_into_the_run_and_prints_the_laps(
 ) -> None:
     run = lively_run("discrete")
     bundle = export_bundle(str(run))
-    start_world(start_node, bundle)
+    start_world(start_node, bundle, *RED)
     before = set(run.glob("evaluation-*"))
-    node = start_node(EVALUATION, model="lively", runs=run.parent, laps=1)
+    node = start_node(EVALUATION, *RED, model="lively", runs=run.parent, laps=1)
     out, err = node.communicate(timeout=120.0)
     assert node.returncode == 0, err
     (lap,) = evaluate(str(bundle.path), laps=1).to_json()["laps"]
