@@ -12,14 +12,18 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from geometry_msgs.msg import TwistStamped
+
 from deepracer_agent.evaluation import EvaluationResult, evaluate
 from deepracer_agent.export import export_bundle
 from deepracer_agent.ros.remote_policy import RemotePolicy
 from deepracer_agent.torch_policy import TorchPolicy
-from deepracer_car.action_space import DiscreteActionSpace
+from deepracer_car.action_space import Action, DiscreteActionSpace
 from deepracer_car.errors import SimulatorError
 from deepracer_car.model_bundle import ModelBundle
+from deepracer_car.ros import topics
 from deepracer_sim.episode import TRACE_FIELDS
+from deepracer_sim.ros.link import Link
 from deepracer_sim.ros.ros_simulator import RosSimulator
 
 SIMULATOR = "deepracer_sim.ros.simulator_node"
@@ -30,6 +34,7 @@ ASIDE = [
     for name in ("servo", "throttle")
     for part in ("-r", f"deepracer/{name}:=policy/{name}")
 ]  # fmt: skip
+ANY_ACTIONS = DiscreteActionSpace((Action(-0.5, 1.0), Action(0.5, 1.0)))
 RED = ("-r", "__ns:=/red")
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -151,3 +156,36 @@ def test_a_car_node_that_dies_is_named(
     finally:
         policy.close()
         simulator.close()
+
+
+def test_without_a_car_node_it_says_what_is_missing(start_node: Start) -> None:
+    start_node(SIMULATOR, lockstep=True)
+    simulator = RosSimulator()
+    policy = RemotePolicy(simulator, ANY_ACTIONS, startup_timeout=1.0)
+    try:
+        with pytest.raises(
+            SimulatorError,
+            match=r"on topic /deepracer/decision for any frame; waited 1 s. Does car_node run",
+        ):
+            policy.wait_for_car_node((0.0, 0.0, 0.0))
+    finally:
+        policy.close()
+        simulator.close()
+
+
+def test_it_can_be_stopped_while_it_waits(
+    start_node: Start, lively_run: Callable[[str], Path]
+) -> None:
+    run = lively_run("discrete")
+    node = start_node(EVALUATION, model=run)
+    watcher = Link("watcher")
+    watcher.stream(TwistStamped, "anything", topics.every_message())
+    try:
+        watcher.wait_for(
+            lambda: watcher.node.count_subscribers("/deepracer/decision") > 0, "no node", 60.0
+        )
+    finally:
+        watcher.close()
+    node.send_signal(signal.SIGINT)
+    assert node.wait(20.0) == 0
+    assert not list(run.glob("evaluation-*"))
