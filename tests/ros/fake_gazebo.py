@@ -1,4 +1,4 @@
-"""What a machine without Gazebo has in its place: a process that behaves like Gazebo and its bridge.
+"""For machines without Gazebo: a process that behaves like Gazebo and its bridge.
 
 It does what is asked later than it says so, keeps its pace in milliseconds, moves a car without
 stopping it, hears no command before it is connected, confirms what it hears, and has begun to run.
@@ -13,7 +13,6 @@ import types
 from typing import Any
 
 import numpy as np
-import rclpy
 from nav_msgs.msg import Odometry
 from nav_msgs.srv import SetMap
 from rclpy.node import Node
