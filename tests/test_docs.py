@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -145,3 +146,19 @@ def test_the_examples_run(tmp_path: Path) -> None:
     (tmp_path / "runs" / "first").symlink_to("from_python")
     (analysis,) = marked("docs/tutorial.md", "run", "python")
     assert "unique_episode" in run(analysis, tmp_path)
+
+
+def test_the_modules_are_those_that_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tables = page[page.index("## Modules") : page.index("## Seams")]
+    for name, part in re.findall(r"^\*\*(\w+)\*\*(.*?)(?=^\*\*|\Z)", tables, re.M | re.S):
+        folder = ROOT / "ros2_ws" / "src" / name / name
+        files = [file for file in folder.rglob("*.py") if not file.name.startswith("__")]
+        modules = {str(file.relative_to(folder).with_suffix("")) for file in files}
+        assert modules
+        words = [word for row in re.findall(r"^\|([^|]*)\|", part, re.M) for word in row.split("`")]
+        shown = [f"reward{word}" if word.startswith("_") else word for word in words]
+        for module in modules:
+            assert any(fnmatch(module, word) for word in shown), f"{name}: {module}"
+        for word in (word for word in shown if re.fullmatch(r"[a-z_0-9/*]{4,}", word)):
+            assert word == "module" or any(fnmatch(module, word) for module in modules), word

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 import subprocess
@@ -173,9 +174,25 @@ def test_every_built_in_track_is_installed(project: dict[str, Any]) -> None:
 
 
 def test_the_commands_exist(project: dict[str, Any]) -> None:
-    agent = setup_arguments("deepracer_agent")["entry_points"]["console_scripts"]
-    commands = {f"{name} = {place}" for name, place in project["scripts"].items()}
-    assert set(agent) == commands
-    for place in project["scripts"].values():
+    installed = scripts("deepracer_agent")
+    for name, place in project["scripts"].items():
+        assert installed[name] == place
         module, _, function = place.partition(":")
         assert callable(getattr(importlib.import_module(module), function))
+
+
+@packages
+def test_the_nodes_exist(package: str) -> None:
+    nodes = {name: place for name, place in scripts(package).items() if name.endswith("_node")}
+    assert nodes
+    for name, place in nodes.items():
+        assert place == f"{package}.ros.{name}:main"
+        file = SOURCES / package / package / "ros" / f"{name}.py"
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        assert "main" in [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+
+
+def scripts(package: str) -> dict[str, str]:
+    """The programs that colcon installs with a package, and the function each runs."""
+    lines = setup_arguments(package).get("entry_points", {}).get("console_scripts", [])
+    return dict(line.split(" = ") for line in lines)

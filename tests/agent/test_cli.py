@@ -34,6 +34,7 @@ COMMANDS = [
     ("track", "show"),
     ("track", "import"),
     ("track", "generate"),
+    ("track", "world"),
     ("reward",),
     ("reward", "check"),
 ]
@@ -77,6 +78,10 @@ def test_help_comes_without_heavy_imports() -> None:
         (["track", "import", "none.npy"], 1, "Cannot read the track file none.npy"),
         (["track", "generate", "--seed", "x"], 2, "--seed"),
         (["track", "generate", "--seed", "1", "--length", "3"], 1, "The length 3 m is out of"),
+        (["track", "world", "reinvent_bas"], 1, "Did you mean 'reinvent_base'?"),
+        (["track", "world", "reinvent_base", "--boxes", "99"], 1, "99 objects cannot stand on"),
+        (["track", "world", "reinvent_base", "--box", "0.3"], 1, "'0.3' is no place on a track"),
+        (["track", "world", "reinvent_base", "--rtf", "-1"], 1, "real-time factor -1 cannot"),
         (["reward", "check", "none.py"], 1, "There is no reward function file none.py"),
         (["evaluate", "nothing"], 1, "There is no run 'nothing'"),
         (["evaluate", "nothing", "--laps", "0"], 2, "--laps"),
@@ -110,6 +115,21 @@ def test_bad_input_is_refused_clearly_and_leaves_nothing(
     assert "Traceback" not in told.err
     assert "ended" not in told.out
     assert not any(tmp_path.iterdir())
+
+
+def test_a_world_is_made_in_the_folder_worlds(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["track", "world", "Oval_track", "--box", "0.3,inner", "--bots", "2"]) == 0
+    world = tmp_path / "worlds" / "Oval_track.sdf"
+    assert f"gz sim -r {world}" in capsys.readouterr().out
+    assert (tmp_path / "worlds" / "ground" / "Oval_track.png").is_file()
+    names = re.findall(r'<model name="(\w+)">', world.read_text(encoding="utf-8"))
+    assert names == ["ground", "walls", "box_0", "bot_car_0", "bot_car_1"]
+    assert main(["track", "world", "Oval_track", "--rtf", "0"]) == 1
+    assert "there already and differs" in capsys.readouterr().err
+    assert main(["track", "world", "Oval_track", "--rtf", "0", "--force", "--print-path"]) == 0
+    assert capsys.readouterr().out == f"{world}\n"
 
 
 def test_tracks_are_listed_shown_imported_and_generated(

@@ -1,4 +1,4 @@
-"""``deepracer track``: list, show, import and generate tracks."""
+"""``deepracer track``: list, show, import and generate tracks; make their Gazebo worlds."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ from deepracer_agent.cli_output import AsJson, print_json, print_table, say
 if TYPE_CHECKING:
     from deepracer_sim.track import Track
 
-app = typer.Typer(help="List, show, import and generate tracks.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, import and generate tracks; make their Gazebo worlds.", no_args_is_help=True
+)
 
 Name = Annotated[str | None, typer.Option(help="What to call it; by default the name of the file.")]
+Named = Annotated[str, typer.Argument(help="Name of a track, or path of a track file.")]
+Direction = Annotated[
+    Literal["cw", "ccw"] | None,
+    typer.Option(help="Which way it is driven; by default as it was drawn."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a track of that name.")]
 
 
@@ -54,15 +61,12 @@ def list_all(as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: deepracer track show reinvent_base --output track.png")
 def show(
-    track: Annotated[str, typer.Argument(help="Name of a track, or path of a track file.")],
+    track: Named,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="PNG to write; by default <name>.png here."),
     ] = None,
-    direction: Annotated[
-        Literal["cw", "ccw"] | None,
-        typer.Option(help="Which way it is driven; by default as it was drawn."),
-    ] = None,
+    direction: Direction = None,
 ) -> None:
     """Draw a track from above, with numbered waypoints, as a PNG."""
     from deepracer_agent.runs import reported
@@ -115,6 +119,47 @@ def generate(
     )
     say(_describe(read_track(path)))
     say(f"saved as {path.stem} ({path}); deepracer track show {path.stem} draws it")
+
+
+@app.command(epilog="Example: deepracer track world reinvent_base --boxes 3")
+def world(
+    track: Named,
+    out: Annotated[Path, typer.Option(help="Folder for the world.")] = Path("worlds"),
+    direction: Direction = None,
+    boxes: Annotated[int, typer.Option(help="Boxes on the road, in both lanes in turn.")] = 0,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(help="Box at a fraction of the lap and a lane: 0.25,inner. Repeatable."),
+    ] = None,
+    bots: Annotated[int, typer.Option(help="Standing cars on the road, likewise.")] = 0,
+    bot: Annotated[
+        list[str] | None, typer.Option(help="Standing car at a place, as --box. Repeatable.")
+    ] = None,
+    rtf: Annotated[
+        float | None,
+        typer.Option(help="Simulated seconds per second; 0: as many as possible; by default 1."),
+    ] = None,
+    print_path: Annotated[
+        bool, typer.Option("--print-path", help="Print the path of the world and nothing else.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a world of that name that differs.")
+    ] = False,
+) -> None:
+    """Make a track's Gazebo world: an SDF file and the picture of its ground."""
+    from deepracer_sim.placement import Place
+    from deepracer_sim.track_library import load_track
+    from deepracer_sim.world_sdf import write_world
+
+    path = write_world(
+        load_track(track).driven(direction),
+        out,
+        rtf=rtf,
+        boxes=[Place.parse(text) for text in box] if box else boxes,
+        bots=[Place.parse(text) for text in bot] if bot else bots,
+        force=force,
+    )
+    say(str(path) if print_path else f"world in {path}\nGazebo shows it with: gz sim -r {path}")
 
 
 def _describe(track: Track) -> str:

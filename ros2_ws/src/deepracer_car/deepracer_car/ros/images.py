@@ -11,6 +11,8 @@ from sensor_msgs.msg import Image
 from deepracer_car.errors import ConfigError
 
 try:
+    if np.__version__[0] != "1":
+        raise ImportError("cv_bridge is compiled for NumPy 1 and would end the process")
     import cv_bridge
 except ImportError:  # Its compiled half comes with a ROS installation only.
     cv_bridge = None
