@@ -44,6 +44,7 @@ class FakeGazebo(Node):
         self._delay = self.declare_parameter("delay", 0.0).value
         self._blind = self.declare_parameter("blind", 0).value
         self._mute = self.declare_parameter("mute", "").value
+        self._on_roof = self.declare_parameter("on_roof", False).value
         self._has_car = self.declare_parameter("has_car", True).value
         self._camera = Camera(Scene.of(load_track(TRACK)))
         self._vehicle, self._state = Vehicle(), np.zeros((1, STATE_SIZE))
@@ -80,6 +81,7 @@ class FakeGazebo(Node):
     def _set_pose(self, request: Any, response: Any) -> Any:
         response.success = self._has_car and request.initial_pose.header.frame_id == "deepracer"
         if response.success:
+            self._on_roof = False
             self._state[0, : YAW + 1] = messages.pose_of(request.initial_pose.pose.pose)
         return response
 
@@ -104,6 +106,8 @@ class FakeGazebo(Node):
         wheel = self._joints["left_rear_wheel_joint"] * CarSpec.command_wheel_radius
         command = np.array([[self._joints["left_steering_hinge_joint"], wheel]])
         self._vehicle.step(self._state, command, dt=0.001)
+        if self._on_roof:
+            self._state[0, FORWARD_SPEED] = 1.0
         self._now += STEP
         message = messages.odometry()
         messages.set_time(message.header.stamp, self._now)

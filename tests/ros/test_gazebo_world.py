@@ -87,6 +87,14 @@ def test_the_frame_is_that_of_the_end_of_the_step(start_gazebo, simulator) -> No
         assert stream.stamp % (CONTROL_PERIOD_MS * 1_000_000) == 0
 
 
+def test_a_car_that_slides_on_its_roof_is_put_on_its_wheels(start_gazebo, simulator) -> None:
+    start_gazebo(on_roof=True)
+    gazebo = simulator()
+    gazebo.place(CAR, np.array([[1.0, 2.0, 0.3]]), AT_REST)
+    np.testing.assert_allclose(gazebo.poses, [[1.0, 2.0, 0.3]], atol=1e-3)
+    assert gazebo.speeds[0] < 0.01
+
+
 def test_a_joint_that_is_not_reached_is_named(start_gazebo, simulator) -> None:
     start_gazebo(mute="right_rear_wheel_joint")
     with pytest.raises(SimulatorError, match="deepracer/right_rear_wheel_joint/received:"):
