@@ -24,6 +24,9 @@ from deepracer_car.ros.launching import (
     whole,
 )
 
+TIME_TO_SAVE = "60"
+"""Seconds a trainer that was told to stop has for its checkpoint, plot and film."""
+
 
 def quickstart():
     """The folder of the first lesson, installed with the agent."""
@@ -69,7 +72,11 @@ def training(context):
         for worker in range(0 if in_process else workers)
     ]
     trainer = Node(
-        package="deepracer_agent", executable="trainer_node", parameters=[settings], output="screen"
+        package="deepracer_agent",
+        executable="trainer_node",
+        parameters=[settings],
+        output="screen",
+        sigterm_timeout=TIME_TO_SAVE,
     )
     return [
         *worlds,

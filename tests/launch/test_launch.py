@@ -236,7 +236,9 @@ def test_a_launch_ends_with_what_it_is_for(
     launched.called(name)
     assert launched.process.wait(timeout=60) == status
     assert launched.left_behind() == []
-    assert ("is done" if status == 0 else "ended with exit status 1") in launched.output
+    assert (
+        "was required: shutting down" if status == 0 else "ended with exit status 1"
+    ) in launched.output
 
 
 def test_a_simulator_that_dies_is_started_anew_as_often_as_wanted(launch: Start) -> None:
