@@ -38,6 +38,8 @@ STAND_IN = """#!{python} -IS
 import json, os, signal, sys, time
 from pathlib import Path
 
+for stop in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(stop, lambda *_: sys.exit(0))
 name, notes = Path(sys.argv[0]).name, Path(os.environ["NOTES"])
 plan = json.loads((notes / "plans.json").read_text()).get(name, {{}})
 started = len(list(notes.glob(f"{{name}}-*.json")))
@@ -54,8 +56,6 @@ draft.write_text(json.dumps(note))
 draft.rename(notes / f"{{name}}-{{os.environ.get('ROS_DOMAIN_ID', '0')}}-{{os.getpid()}}.json")
 if "print" in plan:
     print(plan["print"])
-for stop in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(stop, lambda *_: sys.exit(0))
 while plan.get("exit") is None or (name == "gz" and "-g" in sys.argv):
     signal.pause()
 while not all(len(list(notes.glob(f"{{o}}-*"))) > started for o in plan.get("after", [])):

@@ -49,8 +49,15 @@ def remaps(call: dict[str, Any]) -> set[str]:
 def test_ctrl_c_leaves_no_process(launch: Start, file: str, simulator: str) -> None:
     given = [*ARGUMENTS.get(file, []), *([] if file == "car" else [f"simulator:={simulator}"])]
     launched = launch(file, *given)
-    last = {"training": "trainer_node", "evaluation": "evaluation_node", "car": "car_node"}
-    launched.called(last.get(file, "track_node"))
+    world = WORLD if simulator == "gazebo" else ("simulator_node",)
+    expected = {
+        "training": (*(WORLD if simulator == "gazebo" else ()), *MONITORS, "trainer_node"),
+        "evaluation": (*world, *MONITORS, "car_node", "evaluation_node"),
+        "simulator": (*world, *MONITORS),
+        "car": ("car_node",),
+    }
+    for name in expected[file]:
+        launched.called(name)
     assert launched.interrupt() == 0
     assert launched.left_behind() == []
     assert "process has died" not in launched.output
