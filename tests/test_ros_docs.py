@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -221,3 +222,20 @@ def test_the_topics() -> None:
     for row in bridge:
         name = re.sub(r"deepracer/\w+_joint/", "deepracer/JOINT/", row["ros_topic_name"])
         assert row["ros_type_name"].replace("/msg/", "/") in shown[name].replace("`", "")
+
+
+def test_the_frames() -> None:
+    xacro = pytest.importorskip("xacro", reason="xacro is not installed")
+    (tree,) = re.findall(r"```\n(map.*?)```", section("Frames"), re.DOTALL)
+    shown = set()
+    for line in tree.splitlines():
+        names = re.findall(r"[a-z_]+", line.partition("(")[0])
+        names = names if names[0] == "map" else ["chassis", *names]
+        shown |= set(zip(names[:-1], names[1:], strict=True))
+
+    file = ROOT / "worlds" / "car" / "deepracer.urdf.xacro"
+    everything = {"sensors": "stereo", "lidar": "true"}
+    urdf = ElementTree.fromstring(xacro.process_file(str(file), mappings=everything).toxml())
+    ends = [(joint.find("parent"), joint.find("child")) for joint in urdf.iter("joint")]
+    joints = {(a.get("link"), b.get("link")) for a, b in ends if a is not None and b is not None}
+    assert shown == joints | {("map", "odom"), ("odom", "base_link")}
