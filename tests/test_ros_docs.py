@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -231,7 +232,7 @@ def test_the_frames() -> None:
     for line in tree.splitlines():
         names = re.findall(r"[a-z_]+", line.partition("(")[0])
         names = names if names[0] == "map" else ["chassis", *names]
-        shown |= set(zip(names[:-1], names[1:], strict=True))
+        shown |= set(pairwise(names))
 
     file = ROOT / "worlds" / "car" / "deepracer.urdf.xacro"
     everything = {"sensors": "stereo", "lidar": "true"}
