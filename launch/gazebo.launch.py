@@ -8,12 +8,21 @@ from launch.actions import (
     RegisterEventHandler,
 )
 from launch.event_handlers import OnProcessStart
-from launch.substitutions import Command, FindExecutable
+from launch.substitutions import Command
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import ExecutableInPackage
 
-from deepracer_car.ros.launching import arguments, essential, number, restarted, share, whole
+from deepracer_car.ros.launching import (
+    arguments,
+    essential,
+    number,
+    program,
+    restarted,
+    share,
+    start,
+    whole,
+)
 
 STEPS_PER_SECOND = 1000
 """Of the physics, in simulated time."""
@@ -36,7 +45,7 @@ def server(context, restarts):
     chosen = context.launch_configurations
     rate = number(context, "rtf") * STEPS_PER_SECOND or UNLIMITED
     made = [ExecutableInPackage("world_file", "deepracer_sim"), f" '{chosen['track']}'"]
-    command = [FindExecutable(name="gz"), "sim", "-s", "-z", f"{rate:.0f}"]
+    command = [program("gz"), "sim", "-s", "-z", f"{rate:.0f}"]
     if chosen["headless"] == "true":
         command.append("--headless-rendering")
     if chosen["lockstep"] == "false":
@@ -50,7 +59,7 @@ def car(context):
     chosen = context.launch_configurations
     variant = [f" {name}:={chosen[name]}" for name in ("sensors", "lidar")]
     model = [share("worlds", "car", "deepracer.urdf.xacro"), " gazebo:=true", *variant]
-    urdf = Command([FindExecutable(name="xacro"), " ", *model])
+    urdf = Command([program("xacro"), " ", *model])
     same_place = {
         name: context.environment[name]
         for name in ("ROS_DOMAIN_ID", "GZ_PARTITION")
@@ -93,14 +102,14 @@ def gazebo(context):
         output="screen",
         **restarted(restarts),
     )
-    window = ExecuteProcess(cmd=[FindExecutable(name="gz"), "sim", "-g"], name="gazebo_window")
+    window = ExecuteProcess(cmd=[program("gz"), "sim", "-g"], name="gazebo_window")
     return [
         *(AppendEnvironmentVariable("GZ_SIM_RESOURCE_PATH", share(*f)) for f in RESOURCES),
         RegisterEventHandler(OnProcessStart(target_action=world, on_start=car(context))),
         *essential(world, restarts),
         *essential(bridge, restarts),
         *essential(drive, restarts),
-        *([window] if context.launch_configurations["headless"] == "false" else []),
+        *(start(window) if context.launch_configurations["headless"] == "false" else []),
     ]
 
 

@@ -1,13 +1,16 @@
 """What shows a car: its model and its frames, the track as markers, and on demand rviz and rqt."""
 
 from launch import LaunchDescription
-from launch.actions import GroupAction, OpaqueFunction
-from launch.substitutions import Command, FindExecutable
+from launch.actions import GroupAction, OpaqueFunction, TimerAction
+from launch.substitutions import Command
 from launch_ros.actions import Node, SetParameter
 from launch_ros.parameter_descriptions import ParameterValue
 
-from deepracer_car.ros.launching import arguments, essential, in_namespace, share
+from deepracer_car.ros.launching import arguments, essential, in_namespace, program, share, start
 from deepracer_car.ros.topics import MAP_FRAME, ODOMETRY_FRAME
+
+UNTIL_TOPICS_ARE_THERE = 6.0
+"""Seconds; rqt forgets a plot of a topic that nobody publishes when it opens."""
 
 
 def monitors(context):
@@ -15,7 +18,7 @@ def monitors(context):
     chosen = context.launch_configurations
     variant = [f" {name}:={chosen[name]}" for name in ("sensors", "lidar")]
     model = [share("worlds", "car", "deepracer.urdf.xacro"), *variant]
-    urdf = Command([FindExecutable(name="xacro"), " ", *model])
+    urdf = Command([program("xacro"), " ", *model])
     track = {"track": chosen["track"], "direction": chosen["direction"]}
     nodes = [
         Node(
@@ -31,28 +34,23 @@ def monitors(context):
         ),
         Node(package="deepracer_sim", executable="track_node", parameters=[track]),
     ]
-    windows = {
-        "rviz": Node(
-            package="rviz2",
-            executable="rviz2",
-            arguments=["-d", share("config", "deepracer.rviz")],
-        ),
-        "rqt": Node(
-            package="rqt_gui",
-            executable="rqt_gui",
-            arguments=["--perspective-file", share("config", "deepracer.perspective")],
-        ),
-    }
-    return [
-        GroupAction(
-            [
-                SetParameter("use_sim_time", True),
-                *in_namespace(context),
-                *(action for node in nodes for action in essential(node)),
-                *(window for name, window in windows.items() if chosen[name] == "true"),
-            ]
-        )
+    rviz = Node(
+        package="rviz2", executable="rviz2", arguments=["-d", share("config", "deepracer.rviz")]
+    )
+    rqt = Node(
+        package="rqt_gui",
+        executable="rqt_gui",
+        arguments=["--perspective-file", share("config", "deepracer.perspective")],
+    )
+    around = [SetParameter("use_sim_time", True), *in_namespace(context)]
+    shown = [
+        *(action for node in nodes for action in essential(node)),
+        *(start(rviz) if chosen["rviz"] == "true" else []),
     ]
+    later = TimerAction(
+        period=UNTIL_TOPICS_ARE_THERE, actions=[GroupAction([*around, *start(rqt)])]
+    )
+    return [GroupAction([*around, *shown]), *([later] if chosen["rqt"] == "true" else [])]
 
 
 def generate_launch_description():

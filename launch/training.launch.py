@@ -15,6 +15,7 @@ from deepracer_car.errors import ConfigError
 from deepracer_car.ros.launching import (
     ARGUMENTS,
     arguments,
+    domain,
     in_namespace,
     include,
     main_process,
@@ -46,6 +47,7 @@ def training(context):
     chosen["track"] = chosen["track"] or track_of(folder)
     in_process = chosen["simulator"] == "embedded"
     workers = whole(context, "workers", 0 if in_process else 1)
+    domain(context, max(workers, 1) - 1)
     settings = {
         "folder": str(folder),
         **{name: chosen[name] for name in ("name", "simulator", "track")},

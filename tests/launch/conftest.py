@@ -55,7 +55,7 @@ for stop in (signal.SIGINT, signal.SIGTERM):
     signal.signal(stop, lambda *_: sys.exit(0))
 while plan.get("exit") is None or (name == "gz" and "-g" in sys.argv):
     signal.pause()
-while not all(any(notes.glob(f"{{other}}-*.json")) for other in plan.get("after", [])):
+while not all(len(list(notes.glob(f"{{o}}-*"))) > started for o in plan.get("after", [])):
     time.sleep(0.02)
 sys.exit(plan["exit"])
 """

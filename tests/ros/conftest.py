@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib
-import itertools
 import os
+import random
 import signal
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,20 +24,36 @@ with warnings.catch_warnings(), contextlib.suppress(ImportError):
 
 SOURCES = Path(__file__).parents[2] / "ros2_ws" / "src"
 PACKAGES = ("deepracer_car", "deepracer_sim", "deepracer_agent")
-DOMAINS_PER_WORKER = 12
-"""Of those up to 101, which are safe on Linux, shared out among eight pytest workers."""
+SAFE_DOMAINS = range(1, 102)
+"""Those whose ports are free on Linux; 0 is left to the user."""
 
 StartNode = Callable[..., "subprocess.Popen[str]"]
 
-_numbers = itertools.count()
+
+@contextlib.contextmanager
+def reserved_domain() -> Iterator[int]:
+    """Hold a ROS domain that no other test on this machine uses, in whatever process it runs."""
+    for domain in random.sample(SAFE_DOMAINS, len(SAFE_DOMAINS)):
+        path = Path(tempfile.gettempdir()) / f"ros_domain_{domain}.lock"
+        with path.open("w") as lock, contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield domain
+            return
+    pytest.fail("no ROS domain is free")
 
 
 @pytest.fixture
-def domain_id() -> int:
-    """A ROS domain where no other test talks; the next number is free too."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    number = 2 * next(_numbers) % DOMAINS_PER_WORKER
-    return 2 + (worker % 8) * DOMAINS_PER_WORKER + number
+def domain_id() -> Iterator[int]:
+    """A ROS domain where nobody else talks."""
+    with reserved_domain() as domain:
+        yield domain
+
+
+@pytest.fixture
+def other_domain_id() -> Iterator[int]:
+    """One more, for tests with two domains."""
+    with reserved_domain() as domain:
+        yield domain
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from deepracer_car.errors import SimulatorError
 from deepracer_sim.embedded import EmbeddedSimulator
 from deepracer_sim.ros.ros_simulator import RosSimulator
 from deepracer_sim.track_library import load_track
@@ -42,3 +43,121 @@ def test_frames_and_poses_are_those_of_the_embedded_simulator(start_node, simula
         assert simulator.frames().tobytes() == embedded.frames().tobytes()
         np.testing.assert_allclose(simulator.poses, embedded.poses, atol=1e-12)
         np.testing.assert_array_equal(simulator.speeds, embedded.speeds)
+
+
+def test_same_commands_give_the_same_poses_and_frames(start_node, simulator) -> None:
+    start_node("deepracer_sim.ros.simulator_node", lockstep=True, track=TRACK)
+
+    def drive() -> list[bytes]:
+        simulator.place(CAR, np.zeros((1, 3)), np.zeros(1))
+        seen = [simulator.frames().tobytes()]
+        for command in commands(1, 40):
+            simulator.step(command)
+            seen += [simulator.poses.tobytes(), simulator.frames().tobytes()]
+        return seen
+
+    first = drive()
+    assert drive() == first
+    assert len(set(first)) > 40
+
+
+def test_ten_thousand_steps_without_a_lost_or_stale_frame(start_node, simulator) -> None:
+    start_node("deepracer_sim.ros.simulator_node", lockstep=True, track=TRACK)
+    embedded = EmbeddedSimulator(load_track(TRACK))
+    for each in (embedded, simulator):
+        each.place(CAR, np.zeros((1, 3)), np.zeros(1))
+    wrong = []
+    for number, command in enumerate(commands(2, 10_000)):
+        for each in (embedded, simulator):
+            each.step(command)
+        if not np.array_equal(simulator.frames(), embedded.frames()):
+            wrong.append(number)
+    assert wrong == []
+
+
+def test_a_killed_simulator_is_an_error_that_names_topic_and_time(
+    start_node, ros_environment, domain_id
+) -> None:
+    node = start_node("deepracer_sim.ros.simulator_node", lockstep=True, track=TRACK)
+    simulator = RosSimulator(timeout=0.8)
+    simulator.place(CAR, np.zeros((1, 3)), np.zeros(1))
+    simulator.step(np.ones((1, 2)))
+    node.kill()
+    node.wait()
+    pattern = rf"topic /odom; waited 0.8 s.*running.*ROS_DOMAIN_ID \({domain_id}\)"
+    with pytest.raises(SimulatorError, match=pattern):
+        simulator.step(np.ones((1, 2)))
+    simulator.close()
+
+
+def test_a_simulator_that_never_comes_is_an_error(ros_environment) -> None:
+    simulator = RosSimulator(startup_timeout=0.3)
+    with pytest.raises(SimulatorError, match=r"/initialpose; waited 0.3 s"):
+        simulator.place(CAR, np.zeros((1, 3)), np.zeros(1))
+    simulator.close()
+
+
+def test_a_simulator_that_is_started_again_is_found_again(start_node, ros_environment) -> None:
+    for _ in range(2):
+        node = start_node("deepracer_sim.ros.simulator_node", lockstep=True, track=TRACK)
+        simulator = RosSimulator()
+        simulator.place(CAR, np.ones((1, 3)), np.zeros(1))
+        np.testing.assert_allclose(simulator.poses, np.ones((1, 3)), atol=1e-12)
+        simulator.close()
+        node.kill()
+
+
+def test_a_car_that_somebody_else_moves_is_an_error(start_node, simulator) -> None:
+    start_node("deepracer_sim.ros.simulator_node", lockstep=False, rtf=50.0, track=TRACK)
+    with pytest.raises(SimulatorError, match=r"instead of .* lockstep:=true"):
+        drive_on(simulator)
+
+
+def drive_on(simulator: RosSimulator) -> None:
+    simulator.place(CAR, np.zeros((1, 3)), np.zeros(1))
+    for _ in range(1000):
+        simulator.step(np.ones((1, 2)))
+
+
+def test_simulators_in_two_domains_do_not_meet(
+    start_node, domain_id, other_domain_id, ros_environment
+) -> None:
+    domains = domain_id, other_domain_id
+    for domain in domains:
+        ros_environment["ROS_DOMAIN_ID"] = str(domain)
+        start_node("deepracer_sim.ros.simulator_node", lockstep=True, track=TRACK)
+    assert_apart([RosSimulator(domain_id=domain) for domain in domains])
+
+
+def test_simulators_in_two_namespaces_do_not_meet(start_node, ros_environment) -> None:
+    names = "red", "blue"
+    for name in names:
+        start_node(
+            "deepracer_sim.ros.simulator_node", "-r", f"__ns:=/{name}", lockstep=True, track=TRACK
+        )
+    assert_apart([RosSimulator(namespace=name) for name in names])
+
+
+def assert_apart(simulators: list[RosSimulator]) -> None:
+    """Each car stands where it was put and drives its own way."""
+    speeds = 1.0, 2.0
+    embedded = EmbeddedSimulator(load_track(TRACK), len(simulators))
+    embedded.place(np.arange(2), np.zeros((2, 3)), np.zeros(2))
+    for simulator in simulators:
+        simulator.place(CAR, np.zeros((1, 3)), np.zeros(1))
+    for _ in range(5):
+        embedded.step(np.array([[0.1, speed] for speed in speeds]))
+        for simulator, speed in zip(simulators, speeds, strict=True):
+            simulator.step(np.array([[0.1, speed]]))
+    poses = np.concatenate([simulator.poses for simulator in simulators])
+    np.testing.assert_allclose(poses, embedded.poses, atol=1e-12)
+    for simulator in simulators:
+        simulator.close()
+
+
+def test_what_a_car_on_ros_cannot_do_is_refused(ros_environment, simulator) -> None:
+    with pytest.raises(SimulatorError, match="at 2 m/s; place it at rest"):
+        simulator.place(CAR, np.zeros((1, 3)), np.full(1, 2.0))
+    with pytest.raises(SimulatorError, match="place the car first"):
+        _ = simulator.poses
+    simulator.place(CAR[:0], np.zeros((0, 3)), np.zeros(0))

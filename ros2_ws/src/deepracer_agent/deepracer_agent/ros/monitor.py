@@ -16,6 +16,7 @@ from deepracer_agent.progress import Progress
 from deepracer_car.ros import topics
 from deepracer_sim.embedded import EmbeddedSimulator
 from deepracer_sim.ros.car_topics import CarTopics
+from deepracer_sim.ros.messages import NANOSECONDS
 from deepracer_sim.task import RacingTask
 
 NUMBERS = {
@@ -48,7 +49,7 @@ class TrainingMonitor:
             DiagnosticArray, topics.DIAGNOSTICS, topics.every_message()
         )
         self._car: CarTopics | None = None
-        self._next_frame = 0.0
+        self._next_frame = self._next_line = 0.0
         self._progress = Progress()
         self._state, self._message, self._level = "starting", "starting", DiagnosticStatus.OK
         self._restarts = 0
@@ -66,8 +67,9 @@ class TrainingMonitor:
             return
         is_new = progress.last_evaluation != self._progress.last_evaluation
         self._progress = progress
-        throttle = {} if is_new else {"throttle_duration_sec": SECONDS_BETWEEN_LINES}
-        self._node.get_logger().info(line(progress), **throttle)
+        if is_new or time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+            self._node.get_logger().info(line(progress))
         for part, publisher in self._numbers.items():
             value = getattr(progress, part)
             if value is not None:
@@ -82,7 +84,7 @@ class TrainingMonitor:
         self._next_frame = now + FRAME_PERIOD
         if self._car is None:
             self._car = CarTopics(self._node)
-        stamp = round(float(task.clock[0]) * 1e9)
+        stamp = round(float(task.clock[0]) * NANOSECONDS)
         self._car.publish(stamp, task.simulator.states[0], observations[0, 0])
 
     def set_state(self, state: str, level: bytes, message: str) -> None:

@@ -75,16 +75,19 @@ class TrainerNode(Node):
         if self.get_namespace() != "/":
             overrides["namespace"] = self.get_namespace()
         overrides.update(read_assignments(text for text in given["set"] if text))
-        told = {"root": Path(given["runs"]), "show": monitor.show, "watch": monitor.watch}
+        runs, name = Path(given["runs"]), given["name"] or None
         if not given["resume"]:
             config, reward = load_training_folder(given["folder"] or None, overrides)
-            return training.train(config, reward, name=given["name"] or None, **told)
-        if given["folder"] or given["name"]:
+            return training.train(
+                config, reward, name=name, root=runs, show=monitor.show, watch=monitor.watch
+            )
+        if given["folder"] or name:
             raise ConfigError("parameter resume goes without folder and name; leave them out.")
         name, checkpoint = training.split_checkpoint(given["resume"])
-        run = RunDirectory.open(told["root"], name)
+        run = RunDirectory.open(runs, name)
         config = TrainingConfig.load(run.config).overridden(overrides, str(run.config))
-        return training.resume(f"{run.path}:{checkpoint or 'last'}", config=config, **told)
+        which = f"{run.path}:{checkpoint or 'last'}"
+        return training.resume(which, config=config, show=monitor.show, watch=monitor.watch)
 
 
 def main() -> int:

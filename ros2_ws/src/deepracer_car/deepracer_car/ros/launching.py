@@ -6,6 +6,7 @@ command may run under a Python that has no learning library.
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -14,13 +15,13 @@ from typing import Any, Dict, List, Optional, Tuple
 from launch import LaunchContext
 from launch.actions import (
     DeclareLaunchArgument,
-    EmitEvent,
     IncludeLaunchDescription,
+    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
+    Shutdown,
 )
 from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
 from launch.events.process import ProcessExited
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import PushROSNamespace, SetRemap
@@ -75,6 +76,17 @@ def arguments(*names: str, **defaults: str) -> List[DeclareLaunchArgument]:
             )
         )
     return declared
+
+
+def program(name: str) -> str:
+    """Return the path of a program that the simulation needs."""
+    path = shutil.which(name)
+    if path is None:
+        raise ConfigError(
+            f"There is no program '{name}' on the PATH. Install what package.xml names (rosdep "
+            "does), and source the setup file of ROS."
+        )
+    return path
 
 
 def share(*parts: str) -> PathJoinSubstitution:
@@ -170,6 +182,19 @@ def restarted(restarts: int) -> Dict[str, Any]:
     return {"respawn": True, "respawn_delay": 1.0, "respawn_max_retries": restarts}
 
 
+def start(process: Any) -> List[Any]:
+    """Start a process that the launch does not leave behind.
+
+    When something after it in a launch file fails, launch forgets what it has started and goes.
+    """
+
+    def remember(context: LaunchContext) -> None:
+        if not context.is_shutdown:
+            context.add_completion_future(process.get_asyncio_future())
+
+    return [process, OpaqueFunction(function=remember)]
+
+
 def essential(process: Any, restarts: int = 0, may_finish: bool = False) -> List[Any]:
     """Start a process without which the rest is pointless: its end is the end of the launch.
 
@@ -182,10 +207,11 @@ def essential(process: Any, restarts: int = 0, may_finish: bool = False) -> List
         ends.append(event)
         finished = may_finish and event.returncode == 0
         if not (finished or len(ends) <= restarts or context.is_shutdown):
-            times = f" for the {len(ends)}th time" if restarts else ""
+            times = f" (start number {len(ends)})" if restarts else ""
             raise SimulatorError(f"{_ended(event)}{times}, and the rest is no use without it.")
 
-    return [RegisterEventHandler(OnProcessExit(target_action=process, on_exit=ended)), process]
+    handler = OnProcessExit(target_action=process, on_exit=ended)
+    return [RegisterEventHandler(handler), *start(process)]
 
 
 def main_process(process: Any) -> List[Any]:
@@ -194,9 +220,11 @@ def main_process(process: Any) -> List[Any]:
     def ended(event: ProcessExited, context: LaunchContext) -> List[Any]:
         if event.returncode and not context.is_shutdown:
             raise SimulatorError(f"{_ended(event)}. What it said last stands above.")
-        return [EmitEvent(event=Shutdown(reason=f"'{event.process_name}' is done"))]
+        done = f"'{event.process_name}' is done"
+        return [LogInfo(msg=f"{done}; the rest is stopped."), Shutdown(reason=done)]
 
-    return [RegisterEventHandler(OnProcessExit(target_action=process, on_exit=ended)), process]
+    handler = OnProcessExit(target_action=process, on_exit=ended)
+    return [RegisterEventHandler(handler), *start(process)]
 
 
 def _ended(event: ProcessExited) -> str:

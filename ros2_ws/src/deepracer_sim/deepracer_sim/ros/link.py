@@ -31,10 +31,11 @@ class Stream:
         """Subscribe."""
         self.message: Any = None
         self.stamp = -1
-        self.subscription = node.create_subscription(kind, topic, self._receive, qos)
+        self.subscription = node.create_subscription(kind, topic, self.receive, qos)
         self.topic = str(self.subscription.topic_name)
 
-    def _receive(self, message: Any) -> None:
+    def receive(self, message: Any) -> None:
+        """Take a message."""
         self.message, self.stamp = message, nanoseconds(message.header.stamp)
 
 
@@ -78,7 +79,7 @@ class Link:
     def stream(self, kind: Any, topic: str, qos: QoSProfile) -> Stream:
         """Subscribe to messages that have a header and keep the newest."""
         stream = Stream(self.node, kind, topic, qos)
-        self._waiting.add_subscription(stream.subscription)
+        self._waiting.add_subscription(stream.subscription, stream.receive)
         return stream
 
     def subscription(
@@ -86,7 +87,7 @@ class Link:
     ) -> Any:
         """Call ``callback`` with every message that comes while something is waited for."""
         subscription = self.node.create_subscription(kind, topic, callback, qos)
-        self._waiting.add_subscription(subscription)
+        self._waiting.add_subscription(subscription, callback)
         return subscription
 
     def client(self, kind: Any, service: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import Literal
 
@@ -18,6 +19,9 @@ from deepracer_sim.ros.link import Link, Stream
 from deepracer_sim.ros.messages import NANOSECONDS, motion_of
 from deepracer_sim.ros.world_control import NodeWorld, WorldControl
 from deepracer_sim.simulator import Floats, Frames
+
+CONNECT_ATTEMPTS, CONNECT_TIMEOUT = 2, 2.0
+"""How often and how long, s, a first answer is waited for before it must come."""
 
 World = Literal["simulator_node", "gazebo"]
 
@@ -56,6 +60,7 @@ class RosSimulator:
             startup_timeout=startup_timeout,
         )
         self._kind = world
+        self._connected = False
         # Gazebo's bridge does not latch, and a latched subscriber does not hear it.
         qos = topics.latched() if world == "simulator_node" else topics.every_message()
         self._odometry = self._link.stream(Odometry, topics.ODOMETRY, qos)
@@ -89,6 +94,8 @@ class RosSimulator:
                 "use the embedded simulator."
             )
         for x, y, yaw in np.asarray(poses)[: len(cars)].tolist():
+            if not self._connected:
+                self._connect(x, y, yaw)
             self._wait_for(self._world.place(x, y, yaw))
 
     def step(self, commands: Floats) -> None:
@@ -118,15 +125,30 @@ class RosSimulator:
         world: WorldControl = GazeboWorld(self._link, self._odometry, self._images)
         return world
 
-    def _wait_for(self, stamp: int) -> None:
-        """Wait for odometry and frame of exactly this stamp, ns; an older one is never used."""
-        self._wait_for_one(self._odometry, stamp)
-        self._wait_for_one(self._images, stamp)
+    def _connect(self, x: float, y: float, yaw: float) -> None:
+        """Place the car a few times until something comes back, or not.
 
-    def _wait_for_one(self, stream: Stream, stamp: int) -> None:
+        Who shows up first may be a simulator that is just ending, or one that does not hear every
+        topic yet; both pass.
+        """
+        self._connected = True
+        for _ in range(CONNECT_ATTEMPTS):
+            stamp = self._world.place(x, y, yaw)
+            with suppress(SimulatorError):
+                self._wait_for(stamp, CONNECT_TIMEOUT)
+                break
+
+    def _wait_for(self, stamp: int, timeout: float | None = None) -> None:
+        """Wait for odometry and frame of exactly this stamp, ns; an older one is never used."""
+        self._wait_for_one(self._odometry, stamp, timeout)
+        self._wait_for_one(self._images, stamp, timeout)
+
+    def _wait_for_one(self, stream: Stream, stamp: int, timeout: float | None) -> None:
         wanted = f"{stamp / NANOSECONDS:.9f} s of simulated time"
         self._link.wait_for(
-            lambda: stream.stamp >= stamp, f"nothing of {wanted} came on topic {stream.topic}"
+            lambda: stream.stamp >= stamp,
+            f"nothing of {wanted} came on topic {stream.topic}",
+            timeout,
         )
         if stream.stamp > stamp:
             raise SimulatorError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from functools import partial
 from math import isfinite
 from typing import Any
@@ -19,6 +21,7 @@ from deepracer_car.spec import CONTROL_DT
 from deepracer_sim.embedded import EmbeddedSimulator
 from deepracer_sim.ros.car_topics import CarTopics
 from deepracer_sim.ros.messages import pose_of, step_stamp
+from deepracer_sim.ros.waiting import WaitSet
 from deepracer_sim.track_library import load_track
 
 PARAMETERS = (
@@ -27,6 +30,8 @@ PARAMETERS = (
     ("lockstep", False, "Stand still; move on by one control period per pair of commands."),
     ("rtf", 1.0, "Without lockstep: seconds of simulated time per second."),
 )
+PAUSE, LONGEST_STAY = 0.01, 0.1
+"""See `SimulatorNode._stay`, s."""
 CAR = np.zeros(1, dtype=np.int64)
 
 
@@ -52,12 +57,10 @@ class SimulatorNode(Node):
         self._is_new = [False, False]
         self._steps = 0
         self._topics = CarTopics(self)
-        qos = topics.every_message()
-        self.create_subscription(Float64, topics.SERVO, partial(self._take_command, 0), qos)
-        self.create_subscription(Float64, topics.THROTTLE, partial(self._take_command, 1), qos)
-        self.create_subscription(
-            PoseWithCovarianceStamped, topics.INITIAL_POSE, self._take_pose, qos
-        )
+        self._waiting = WaitSet(self.context)
+        self._subscribe(Float64, topics.SERVO, partial(self._take_command, 0))
+        self._subscribe(Float64, topics.THROTTLE, partial(self._take_command, 1))
+        self._subscribe(PoseWithCovarianceStamped, topics.INITIAL_POSE, self._take_pose)
         if not lockstep:
             self.create_timer(CONTROL_DT / rtf, self._step)
         self._place(track.pose_at(0.0))
@@ -66,6 +69,24 @@ class SimulatorNode(Node):
     def _declare(self, name: str, default: Any, description: str) -> Any:
         descriptor = ParameterDescriptor(description=description, read_only=True)
         return self.declare_parameter(name, default, descriptor).value
+
+    def _subscribe(self, kind: Any, topic: str, take: Callable[[Any], None]) -> None:
+        def take_and_stay(message: Any) -> None:
+            take(message)
+            self._stay()
+
+        callback = take_and_stay if self._lockstep else take
+        subscription = self.create_subscription(kind, topic, callback, topics.every_message())
+        self._waiting.add_subscription(subscription, take)
+
+    def _stay(self) -> None:
+        """Take messages past the executor, whose way round is longer than a step, while they come.
+
+        Every `LONGEST_STAY` the executor looks after parameters and the like.
+        """
+        end = time.monotonic() + LONGEST_STAY
+        while self._waiting.wait(PAUSE) and time.monotonic() < end and self.context.ok():
+            pass
 
     def _take_command(self, which: int, message: Any) -> None:
         """Take a steering angle (``which`` is 0) or a speed (1)."""

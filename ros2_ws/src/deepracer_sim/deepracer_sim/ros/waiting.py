@@ -6,6 +6,7 @@ takes longer than a simulated step. `WaitSet` is made once and calls callbacks w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.context import Context
@@ -20,13 +21,13 @@ class WaitSet:
     def __init__(self, context: Context) -> None:
         """Begin with nothing to wait for."""
         self._context = context
-        self._subscriptions: list[Any] = []
+        self._subscriptions: list[tuple[Any, Callable[[Any], None]]] = []
         self._clients: list[Any] = []
         self._handle: Any = None
 
-    def add_subscription(self, subscription: Any) -> None:
-        """Wait for messages of an rclpy subscription too."""
-        self._subscriptions.append(subscription)
+    def add_subscription(self, subscription: Any, callback: Callable[[Any], None]) -> None:
+        """Wait for messages of an rclpy subscription too; they go to this callback instead."""
+        self._subscriptions.append((subscription, callback))
         self._handle = None
 
     def add_client(self, client: Any) -> None:
@@ -34,18 +35,19 @@ class WaitSet:
         self._clients.append(client)
         self._handle = None
 
-    def wait(self, seconds: float) -> None:
-        """Wait until something comes, at most so long, and call back for all that has come."""
+    def wait(self, seconds: float) -> bool:
+        """Wait until something comes, at most so long; call back for all, return whether it did."""
         handle = self._fill()
         handle.wait(int(seconds * NANOSECONDS))
         ready = handle.get_ready_entities("subscription")
-        for subscription in self._subscriptions:
+        for subscription, callback in self._subscriptions:
             if subscription.handle.pointer in ready:
                 taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
                 if taken is not None:
-                    subscription.callback(taken[0])
-        if self._clients:
-            self._respond(handle.get_ready_entities("client"))
+                    callback(taken[0])
+        responded = handle.get_ready_entities("client") if self._clients else []
+        self._respond(responded)
+        return bool(ready or responded)
 
     def _fill(self) -> Any:
         """Return the set with everything in it: a wait removes what was not ready."""
@@ -53,7 +55,7 @@ class WaitSet:
             sizes = len(self._subscriptions), 0, 0, len(self._clients), 0, 0
             self._handle = rclpy_implementation.WaitSet(*sizes, self._context.handle)
         self._handle.clear_entities()
-        for subscription in self._subscriptions:
+        for subscription, _ in self._subscriptions:
             self._handle.add_subscription(subscription.handle)
         for client in self._clients:
             self._handle.add_client(client.handle)
