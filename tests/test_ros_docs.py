@@ -182,7 +182,7 @@ def parameters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(path),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF",  # nobody shall hear these nodes
         "ROS_LOG_DIR": str(tmp_path_factory.mktemp("log")),
     }
     words = [f"{name}={module}" for name, module in executables().items()]
