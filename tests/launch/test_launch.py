@@ -53,7 +53,7 @@ def test_ctrl_c_leaves_no_process(launch: Start, file: str, simulator: str) -> N
     expected = {
         "training": (*(WORLD if simulator == "gazebo" else ()), *MONITORS, "trainer_node"),
         "evaluation": (*world, *MONITORS, "car_node", "evaluation_node"),
-        "simulator": (*world, *MONITORS),
+        "simulator": (*world, *MONITORS, "teleop_node"),
         "car": ("car_node",),
     }
     for name in expected[file]:
