@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from math import isfinite
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
@@ -55,14 +56,20 @@ class DriveNode(Node):
         self.create_subscription(Float64, topics.THROTTLE, self._accelerate, topics.every_message())
 
     def _steer(self, message: Float64) -> None:
-        self._steering_angle = message.data
-        self._command()
+        self._command(message.data, self._speed)
 
     def _accelerate(self, message: Float64) -> None:
-        self._speed = message.data
-        self._command()
+        self._command(self._steering_angle, message.data)
 
-    def _command(self) -> None:
+    def _command(self, steering_angle: float, speed: float) -> None:
+        if not (isfinite(steering_angle) and isfinite(speed)):
+            self.get_logger().error(
+                f"ignored steering angle {steering_angle:g} rad, speed {speed:g} m/s: "
+                "both must be finite",
+                throttle_duration_sec=1.0,
+            )
+            return
+        self._steering_angle, self._speed = steering_angle, speed
         commands = joint_commands(self._steering_angle, self._speed, self._geometry)
         values = (*commands.hinges, *commands.wheels)
         for joint, value in zip(self._joints, values, strict=True):

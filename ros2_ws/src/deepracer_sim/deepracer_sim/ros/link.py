@@ -90,6 +90,11 @@ class Link:
         self._waiting.add_subscription(subscription, callback)
         return subscription
 
+    def forget(self, subscription: Any) -> None:
+        """End a subscription."""
+        self._waiting.remove_subscription(subscription)
+        self.node.destroy_subscription(subscription)
+
     def client(self, kind: Any, service: str) -> Any:
         """Return an rclpy client for `call`."""
         client = self.node.create_client(kind, service)

@@ -30,6 +30,11 @@ class WaitSet:
         self._subscriptions.append((subscription, callback))
         self._handle = None
 
+    def remove_subscription(self, subscription: Any) -> None:
+        """Wait for its messages no longer."""
+        self._subscriptions.remove(subscription)
+        self._handle = None
+
     def add_client(self, client: Any) -> None:
         """Wait for responses to an rclpy client too."""
         self._clients.append(client)
