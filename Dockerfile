@@ -50,7 +50,8 @@ COPY docker/entrypoint.sh /entrypoint.sh
 # The image of Ubuntu brings a user with the number of most people's account; ours takes its place.
 ARG USER_ID=1000
 RUN userdel --remove ubuntu; useradd --create-home --uid "$USER_ID" deepracer
-ENV PATH=/opt/deepracer/venv/bin:/opt/deepracer/install/deepracer_agent/lib/deepracer_agent:$PATH
+# The command deepracer. Not the environment's Python: rqt would take it for its own.
+ENV PATH=/opt/deepracer/install/deepracer_agent/lib/deepracer_agent:$PATH
 USER deepracer
 WORKDIR /home/deepracer
 # Made here, a volume mounted on it belongs to the user.

@@ -5,45 +5,65 @@ evaluation holds that decision for one control period. What the node would have 
 servo and throttle goes nowhere.
 """
 
+import json
 from pathlib import Path
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
+from launch.substitutions import Command
 from launch_ros.actions import Node
+from launch_ros.substitutions import ExecutableInPackage
 
+from deepracer_car.model_bundle import POLICY, ModelBundle
 from deepracer_car.ros.launching import (
+    ARGUMENTS,
     arguments,
     essential,
     in_namespace,
     include,
     main_process,
+    only_for,
     refuse_unknown,
     whole,
 )
 from deepracer_car.ros.topics import SERVO, THROTTLE
 
 
+def bundle_of(context):
+    """Return the folder of the model's bundle; a run is exported to it first."""
+    model = context.launch_configurations["model"]
+    folder = Path(model).expanduser()
+    if not (folder / POLICY).is_file():
+        export = [ExecutableInPackage("deepracer", "deepracer_agent"), f" export '{model}' --json"]
+        folder = Path(json.loads(Command(export, on_stderr="warn").perform(context))["path"])
+    return folder.absolute()
+
+
 def evaluation(context):
     """Start the world, the car's node and the evaluation, which is over when its laps are."""
     chosen = context.launch_configurations
-    model = str(Path(chosen["model"]).expanduser().absolute())
+    only_for(context, "gazebo", "world", "sensors", "lidar", "geometry", rtf="0")
+    laps = whole(context, "laps", 1)
+    bundle = ModelBundle.open(bundle_of(context))
+    for name in ("track", "direction"):
+        chosen[name] = chosen[name] or bundle.provenance.get(name) or ARGUMENTS[name][0]
     car = Node(
         package="deepracer_car",
         executable="car_node",
-        parameters=[{"model": model, "reliable_camera": True}],
+        parameters=[{"model": str(bundle.path), "reliable_camera": True}],
         remappings=[(SERVO, "policy/servo"), (THROTTLE, "policy/throttle")],
         output="screen",
     )
+    settings = {
+        "model": str(bundle.path),
+        "laps": laps,
+        "simulator": "gazebo" if chosen["simulator"] == "gazebo" else "simulator_node",
+        **{name: chosen[name] for name in ("track", "direction")},
+    }
     judge = Node(
         package="deepracer_agent",
         executable="evaluation_node",
-        parameters=[
-            {
-                "model": model,
-                "laps": whole(context, "laps", 1),
-                **{name: chosen[name] for name in ("simulator", "track", "direction")},
-            }
-        ],
+        parameters=[settings],
         output="screen",
     )
     return [
@@ -56,10 +76,13 @@ def evaluation(context):
 def generate_launch_description():
     """Return the description that launch asks for."""
     declared = [
-        DeclareLaunchArgument("model", description="What drives: a bundle that was exported."),
+        DeclareLaunchArgument(
+            "model",
+            description="What drives: a run, RUN:CHECKPOINT, or the folder of a model bundle.",
+        ),
         DeclareLaunchArgument("laps", default_value="3", description="Laps to drive."),
-        *arguments("simulator", "track", "direction", "world", "sensors", "lidar", "geometry"),
-        *arguments("headless", "rviz", "rqt", "namespace", rtf="0"),
+        *arguments("simulator", "direction", "world", "sensors", "lidar", "geometry"),
+        *arguments("headless", "rviz", "rqt", "namespace", track="", rtf="0"),
     ]
     return LaunchDescription(
         [*declared, refuse_unknown(__file__, declared), OpaqueFunction(function=evaluation)]

@@ -34,58 +34,63 @@ SERVICES = {
     "/world/deepracer/set_pose/blocking": "ros_gz_interfaces/srv/SetEntityPose",
 }
 """Of Gazebo, bridged by command line: the bridge's table in Jazzy has topics only."""
-RESOURCES = (("..",), ("worlds",), ("worlds", "models"))
-"""Where Gazebo looks for what the world and the car are made of."""
-
 CREATE = ["-world", "deepracer", "-name", "deepracer", "-param", "robot_description"]
 
 
-def server(context, restarts):
+def place(context):
+    """Return the file of the track's world and the start line's x, y and yaw."""
+    chosen = context.launch_configurations
+    ask = [ExecutableInPackage("world_file", "deepracer_sim"), f" '{chosen['track']}' --start"]
+    if chosen["direction"]:
+        ask.append(f" --direction {chosen['direction']}")
+    file, start_line = Command(ask, on_stderr="warn").perform(context).splitlines()
+    return chosen["world"] or file, start_line.split()
+
+
+def server(context, world):
     """Gazebo's server: physics and sensors. It stands still at first where lockstep is wanted."""
     chosen = context.launch_configurations
     rate = number(context, "rtf") * STEPS_PER_SECOND or UNLIMITED
-    made = [ExecutableInPackage("world_file", "deepracer_sim"), f" '{chosen['track']}'"]
     command = [program("gz"), "sim", "-s", "-z", f"{rate:.0f}"]
     if chosen["headless"] == "true":
         command.append("--headless-rendering")
     if chosen["lockstep"] == "false":
         command.append("-r")
-    command.append(chosen["world"] or Command(made, on_stderr="warn").perform(context).strip())
-    return ExecuteProcess(cmd=command, name="gazebo", output="screen", **restarted(restarts))
+    again = restarted(whole(context, "restarts"))
+    return ExecuteProcess(cmd=[*command, world], name="gazebo", output="screen", **again)
 
 
-def car(context):
-    """Put the car into the world, each time a server has started."""
-    chosen = context.launch_configurations
-    variant = [f" {name}:={chosen[name]}" for name in ("sensors", "lidar")]
-    model = [share("worlds", "car", "deepracer.urdf.xacro"), " gazebo:=true", *variant]
-    urdf = Command([program("xacro"), " ", *model])
-    same_place = {
-        name: context.environment[name]
-        for name in ("ROS_DOMAIN_ID", "GZ_PARTITION")
-        if name in context.environment
-    }
+def car(context, start_line):
+    """Return what puts the car on the start line, each time a server has started."""
+    model = [share("worlds", "car", "deepracer.urdf.xacro"), " gazebo:=true"]
+    for name in ("sensors", "lidar", "lockstep"):
+        model.append(f" {name}:={context.launch_configurations[name]}")
+    urdf = ParameterValue(Command([program("xacro"), " ", *model]), value_type=str)
+    description = {"robot_description": urdf}
+    pose = [word for pair in zip(("-x", "-y", "-Y"), start_line, strict=True) for word in pair]
+    # When a server has started, what was set around this file no longer is.
+    here = {name: context.environment.get(name, "") for name in ("ROS_DOMAIN_ID", "GZ_PARTITION")}
 
     def put(_event, _context):
-        return essential(
-            Node(
-                package="ros_gz_sim",
-                executable="create",
-                arguments=CREATE,
-                parameters=[{"robot_description": ParameterValue(urdf, value_type=str)}],
-                additional_env=same_place,
-                output="screen",
-            ),
-            may_finish=True,
+        create = Node(
+            package="ros_gz_sim",
+            executable="create",
+            arguments=[*CREATE, *pose],
+            parameters=[description],
+            additional_env=here,
+            output="screen",
         )
+        return essential(create, may_finish=True)
 
     return put
 
 
 def gazebo(context):
     """Start all of it."""
+    chosen = context.launch_configurations
     restarts = whole(context, "restarts")
-    world = server(context, restarts)
+    file, start_line = place(context)
+    world = server(context, file)
     bridge = Node(
         package="ros_gz_bridge",
         executable="parameter_bridge",
@@ -98,25 +103,26 @@ def gazebo(context):
     drive = Node(
         package="deepracer_sim",
         executable="drive_node",
-        parameters=[{"geometry": context.launch_configurations["geometry"]}],
+        parameters=[{"geometry": chosen["geometry"]}],
         output="screen",
         **restarted(restarts),
     )
     window = ExecuteProcess(cmd=[program("gz"), "sim", "-g"], name="gazebo_window")
+    put_car = OnProcessStart(target_action=world, on_start=car(context, start_line))
     return [
-        *(AppendEnvironmentVariable("GZ_SIM_RESOURCE_PATH", share(*f)) for f in RESOURCES),
-        RegisterEventHandler(OnProcessStart(target_action=world, on_start=car(context))),
+        AppendEnvironmentVariable("GZ_SIM_RESOURCE_PATH", share("..")),
+        RegisterEventHandler(put_car),
         *essential(world, restarts),
         *essential(bridge, restarts),
         *essential(drive, restarts),
-        *(start(window) if context.launch_configurations["headless"] == "false" else []),
+        *(start(window) if chosen["headless"] == "false" else []),
     ]
 
 
 def generate_launch_description():
     """Return the description that launch asks for."""
     declared = arguments(
-        *("track", "world", "sensors", "lidar", "geometry", "lockstep", "rtf", "headless"),
-        *("restarts",),
+        *("track", "direction", "world", "sensors", "lidar", "geometry"),
+        *("lockstep", "rtf", "headless", "restarts"),
     )
     return LaunchDescription([*declared, OpaqueFunction(function=gazebo)])

@@ -17,7 +17,7 @@ def monitors(context):
     """Start what shows the car, all of it in simulated time."""
     chosen = context.launch_configurations
     variant = [f" {name}:={chosen[name]}" for name in ("sensors", "lidar")]
-    model = [share("worlds", "car", "deepracer.urdf.xacro"), *variant]
+    model = [share("worlds", "car", "deepracer.urdf.xacro"), " gazebo:=false", *variant]
     urdf = Command([program("xacro"), " ", *model])
     track = {"track": chosen["track"], "direction": chosen["direction"]}
     nodes = [

@@ -24,19 +24,22 @@ from deepracer_car.ros.launching import (
     whole,
 )
 
+TIME_TO_SAVE = "60"
+"""Seconds a trainer that was told to stop has for its checkpoint, plot and film."""
+
 
 def quickstart():
     """The folder of the first lesson, installed with the agent."""
     return Path(get_package_share_directory("deepracer_agent")) / "examples" / "quickstart"
 
 
-def track_of(folder):
-    """The track that the folder asks for."""
-    settings = folder / "training.yaml"
+def settings_of(folder):
+    """What the folder's training.yaml says that the worlds must know too."""
     if not folder.is_dir():
         raise ConfigError(f"model:={folder} is not a folder. Name one with a reward_function.py.")
-    asked = yaml.safe_load(settings.read_text(encoding="utf-8")) if settings.is_file() else None
-    return (asked or {}).get("track") or ARGUMENTS["track"][0]
+    file = folder / "training.yaml"
+    given = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return given if isinstance(given, dict) else {}
 
 
 def training(context):
@@ -44,14 +47,19 @@ def training(context):
     chosen = context.launch_configurations
     only_for(context, "gazebo", "world", "sensors", "lidar", "geometry", rtf="0")
     folder = Path(chosen["model"] or quickstart()).expanduser().absolute()
-    chosen["track"] = chosen["track"] or track_of(folder)
+    files = settings_of(folder)
+    for name in ("track", "direction"):
+        chosen[name] = chosen[name] or files.get(name) or ARGUMENTS[name][0]
     in_process = chosen["simulator"] == "embedded"
-    workers = whole(context, "workers", 0 if in_process else 1)
+    workers = whole(context, "workers")
+    if not (workers or in_process):
+        workers = files["ranks"] if isinstance(files.get("ranks"), int) else 1
     domain(context, max(workers, 1) - 1)
     settings = {
         "folder": str(folder),
-        **{name: chosen[name] for name in ("name", "simulator", "track")},
-        **{name: whole(context, name) for name in ("workers", "restarts")},
+        **{name: chosen[name] for name in ("name", "simulator", "track", "direction")},
+        "workers": workers,
+        "restarts": whole(context, "restarts"),
     }
     every_world = {
         "simulator": "gazebo" if chosen["simulator"] == "gazebo" else "embedded",
@@ -64,7 +72,11 @@ def training(context):
         for worker in range(0 if in_process else workers)
     ]
     trainer = Node(
-        package="deepracer_agent", executable="trainer_node", parameters=[settings], output="screen"
+        package="deepracer_agent",
+        executable="trainer_node",
+        parameters=[settings],
+        output="screen",
+        sigterm_timeout=TIME_TO_SAVE,
     )
     return [
         *worlds,
@@ -91,11 +103,12 @@ def generate_launch_description():
         DeclareLaunchArgument("name", default_value="", description="Name of the run."),
         DeclareLaunchArgument(
             "workers",
-            default_value="1",
-            description="Simulators that train together, each in a ROS domain of its own.",
+            default_value="0",
+            description="Simulators that train together, each in a ROS domain of its own; 0: as "
+            "many as the files say, or one.",
         ),
-        *arguments("world", "sensors", "lidar", "geometry", "headless", "restarts"),
-        *arguments("rviz", "rqt", "namespace", track="", rtf="0"),
+        *arguments("direction", "world", "sensors", "lidar", "geometry"),
+        *arguments("headless", "restarts", "rviz", "rqt", "namespace", track="", rtf="0"),
     ]
     return LaunchDescription(
         [*declared, refuse_unknown(__file__, declared), OpaqueFunction(function=training)]

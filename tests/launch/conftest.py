@@ -5,6 +5,7 @@ A stand-in writes down how it was called and in which environment, then waits to
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,6 +19,8 @@ from typing import Any
 
 import psutil
 import pytest
+
+from deepracer_car.model_bundle import METADATA, POLICY, PROVENANCE
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "ros2_ws" / "src"
@@ -35,6 +38,8 @@ STAND_IN = """#!{python} -IS
 import json, os, signal, sys, time
 from pathlib import Path
 
+for stop in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(stop, lambda *_: sys.exit(0))
 name, notes = Path(sys.argv[0]).name, Path(os.environ["NOTES"])
 plan = json.loads((notes / "plans.json").read_text()).get(name, {{}})
 started = len(list(notes.glob(f"{{name}}-*.json")))
@@ -51,8 +56,6 @@ draft.write_text(json.dumps(note))
 draft.rename(notes / f"{{name}}-{{os.environ.get('ROS_DOMAIN_ID', '0')}}-{{os.getpid()}}.json")
 if "print" in plan:
     print(plan["print"])
-for stop in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(stop, lambda *_: sys.exit(0))
 while plan.get("exit") is None or (name == "gz" and "-g" in sys.argv):
     signal.pause()
 while not all(len(list(notes.glob(f"{{o}}-*"))) > started for o in plan.get("after", [])):
@@ -145,13 +148,22 @@ def prefixes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
                 shutil.copy(source / file, home / source.name / folder)
     stand_in(home / "bin" / "gz")
     stand_in(home / "deepracer_sim" / "lib" / "deepracer_sim" / "world_file", WORLD_FILE)
+    stand_in(home / "deepracer_agent" / "lib" / "deepracer_agent" / "deepracer", EXPORT)
     return [*(home / source.name for source in SOURCES.iterdir()), home / "others", home]
 
 
 WORLD_FILE = """#!/bin/sh
 case "$1" in nowhere) echo "error: no track is called nowhere" >&2; exit 1;; esac
-echo /worlds/$1.sdf
+echo /worlds/$1$4.sdf
+echo 1.5000 -0.2500 0.1000
 """
+"""Plays ``world_file TRACK --start [--direction WAY]``."""
+
+EXPORT = """#!/bin/sh
+case "$*" in "export first:3 --json") ;; *) echo "error: there is no run '$2'" >&2; exit 1;; esac
+echo "{\\"path\\": \\"$BUNDLE\\"}"
+"""
+"""Plays ``deepracer export RUN --json``."""
 
 
 def install(prefix: Path, package: str, executables: list[str]) -> None:
@@ -171,7 +183,23 @@ def stand_in(path: Path, text: str = "") -> None:
 
 
 @pytest.fixture
-def launch(prefixes: list[Path], tmp_path: Path) -> Iterator[Callable[..., Launch]]:
+def bundle(tmp_path: Path) -> Path:
+    """A model bundle whose network is never asked."""
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / POLICY).write_bytes(b"none")
+    shutil.copy(ROOT / "examples" / "quickstart" / METADATA, folder)
+    sums = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in (POLICY, METADATA)
+    }
+    provenance = {"format": 1, "track": "Oval_track", "direction": "cw", "sha256": sums}
+    (folder / PROVENANCE).write_text(json.dumps(provenance))
+    return folder
+
+
+@pytest.fixture
+def launch(prefixes: list[Path], bundle: Path, tmp_path: Path) -> Iterator[Callable[..., Launch]]:
     """Start ``ros2 launch deepracer_sim FILE ARGUMENTS``; stand-ins follow their plans."""
     running: list[Launch] = []
     notes = tmp_path / "notes"
@@ -188,6 +216,7 @@ def launch(prefixes: list[Path], tmp_path: Path) -> Iterator[Callable[..., Launc
             "ROS_LOG_DIR": str(tmp_path / "log"),
             "ROS_DOMAIN_ID": "40",
             "NOTES": str(notes),
+            "BUNDLE": str(bundle),
         }
         log = tmp_path / "output.txt"
         with log.open("w", encoding="utf-8") as out:

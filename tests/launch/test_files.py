@@ -69,7 +69,7 @@ def test_every_shared_file_exists(file: Path) -> None:
         parts = [part.value for part in call.args if isinstance(part, ast.Constant)]
         if len(parts) == len(call.args):
             home = ROOT if parts[0] in ("launch", "worlds") else SIM
-            assert home.joinpath(*parts).is_file()
+            assert home.joinpath(*parts).exists()
 
 
 @every_file

@@ -20,8 +20,8 @@ Start = Callable[..., Launch]
 WORLD = ("gz", "create", "parameter_bridge", "drive_node")
 MONITORS = ("robot_state_publisher", "static_transform_publisher", "track_node")
 ARGUMENTS = {
-    "car": ["model:=there"],
-    "evaluation": ["model:=there"],
+    "car": ["model:=bundle"],
+    "evaluation": ["model:=bundle"],
 }
 
 
@@ -49,8 +49,15 @@ def remaps(call: dict[str, Any]) -> set[str]:
 def test_ctrl_c_leaves_no_process(launch: Start, file: str, simulator: str) -> None:
     given = [*ARGUMENTS.get(file, []), *([] if file == "car" else [f"simulator:={simulator}"])]
     launched = launch(file, *given)
-    last = {"training": "trainer_node", "evaluation": "evaluation_node", "car": "car_node"}
-    launched.called(last.get(file, "track_node"))
+    world = WORLD if simulator == "gazebo" else ("simulator_node",)
+    expected = {
+        "training": (*(WORLD if simulator == "gazebo" else ()), *MONITORS, "trainer_node"),
+        "evaluation": (*world, *MONITORS, "car_node", "evaluation_node"),
+        "simulator": (*world, *MONITORS, "teleop_node"),
+        "car": ("car_node",),
+    }
+    for name in expected[file]:
+        launched.called(name)
     assert launched.interrupt() == 0
     assert launched.left_behind() == []
     assert "process has died" not in launched.output
@@ -64,6 +71,7 @@ def test_gazebo_gets_the_world_and_the_car(launch: Start) -> None:
     [create] = launched.called("create")
     assert own_arguments(create) == [
         *("-world", "deepracer", "-name", "deepracer", "-param", "robot_description"),
+        *("-x", "1.5000", "-y", "-0.2500", "-Y", "0.1000"),
     ]
     for call in (server, window, create):
         assert call["environment"]["GZ_PARTITION"] == "deepracer_40"
@@ -74,9 +82,10 @@ def test_gazebo_gets_the_world_and_the_car(launch: Start) -> None:
     assert "<gazebo" in model
     assert 'name="laser"' in shown
     assert "<gazebo" not in shown
-    paths = server["environment"]["GZ_SIM_RESOURCE_PATH"].split(":")
-    worlds = next(path for path in paths if path.endswith("share/deepracer_sim/worlds"))
-    assert {f"{worlds}/models", worlds.replace("worlds", "..")} <= set(paths)
+    meshes = "deepracer_sim/worlds/car/meshes"
+    folders = server["environment"]["GZ_SIM_RESOURCE_PATH"].split(":")
+    assert any(Path(folder, meshes).is_dir() for folder in folders)
+    assert f"package://{meshes}/" in model
 
 
 def test_the_bridge_gets_its_table_and_its_services(launch: Start) -> None:
@@ -135,8 +144,8 @@ def test_a_namespace_stands_before_everything(launch: Start) -> None:
 
 def test_training_in_process_starts_no_world(launch: Start, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "training.yaml").write_text("track: Bowtie_track\n")
-    given = ("simulator:=embedded", "model:=mine", "name:=first", "workers:=0", "rqt:=true")
+    (tmp_path / "mine" / "training.yaml").write_text("track: Bowtie_track\ndirection: cw\n")
+    given = ("simulator:=embedded", "model:=mine", "name:=first", "rqt:=true")
     launched = launch("training", *given)
     [trainer] = launched.called("trainer_node")
     assert parameters(trainer) == {
@@ -144,11 +153,12 @@ def test_training_in_process_starts_no_world(launch: Start, tmp_path: Path) -> N
         "name": "first",
         "simulator": "embedded",
         "track": "Bowtie_track",
+        "direction": "cw",
         "workers": 0,
         "restarts": 0,
     }
     [track] = launched.called("track_node")
-    assert parameters(track)["track"] == "Bowtie_track"
+    assert parameters(track) == {"track": "Bowtie_track", "direction": "cw"}
     [rqt] = launched.called("rqt_gui")
     assert own_arguments(rqt)[0] == "--perspective-file"
     assert Path(own_arguments(rqt)[1]).is_file()
@@ -164,6 +174,24 @@ def test_training_with_the_simulator_as_a_node(launch: Start) -> None:
     assert launched.calls("gz") == []
 
 
+def test_workers_are_as_many_as_the_files_say(launch: Start, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "training.yaml").write_text("ranks: 2\n")
+    launched = launch("training", "simulator:=simulator_node", "model:=mine")
+    [trainer] = launched.called("trainer_node")
+    assert parameters(trainer)["workers"] == 2
+    assert len(launched.called("simulator_node", 2)) == 2
+
+
+def test_evaluation_of_a_run_exports_it_first(launch: Start, bundle: Path) -> None:
+    launched = launch("evaluation", "model:=first:3")
+    for name in ("car_node", "evaluation_node"):
+        [call] = launched.called(name)
+        assert parameters(call)["model"] == str(bundle)
+    [server] = launched.called("gz")
+    assert server["arguments"][-1] == "/worlds/Oval_trackcw.sdf"  # as it was trained
+
+
 def test_evaluation_lets_the_cars_own_node_decide(launch: Start, tmp_path: Path) -> None:
     launched = launch("evaluation", "model:=bundle", "simulator:=embedded", "laps:=2")
     [car] = launched.called("car_node")
@@ -171,7 +199,13 @@ def test_evaluation_lets_the_cars_own_node_decide(launch: Start, tmp_path: Path)
     assert parameters(car)["reliable_camera"] is True
     assert {"deepracer/servo:=policy/servo", "deepracer/throttle:=policy/throttle"} <= remaps(car)
     [judge] = launched.called("evaluation_node")
-    assert parameters(judge)["laps"] == 2
+    assert parameters(judge) == {
+        "model": str(tmp_path / "bundle"),
+        "laps": 2,
+        "simulator": "simulator_node",
+        "track": "Oval_track",
+        "direction": "cw",
+    }
     [world] = launched.called("simulator_node")
     assert parameters(world)["lockstep"] is True
 
@@ -209,7 +243,9 @@ def test_a_launch_ends_with_what_it_is_for(
     launched.called(name)
     assert launched.process.wait(timeout=60) == status
     assert launched.left_behind() == []
-    assert ("is done" if status == 0 else "ended with exit status 1") in launched.output
+    assert (
+        "was required: shutting down" if status == 0 else "ended with exit status 1"
+    ) in launched.output
 
 
 def test_a_simulator_that_dies_is_started_anew_as_often_as_wanted(launch: Start) -> None:
@@ -226,9 +262,9 @@ def test_a_simulator_that_dies_is_started_anew_as_often_as_wanted(launch: Start)
     [
         (["trakc:=Oval_track"], "no argument 'trakc'. Did you mean 'track'?"),
         (["simulator:=gazeebo"], "gazeebo"),
-        (["workers:=two"], "workers:=two must be a number from 1 up"),
+        (["workers:=two"], "workers:=two must be a number from 0 up"),
         (["workers:=1.5"], "workers:=1.5 must be a whole number"),
-        (["workers:=0"], "workers:=0 must be a number from 1 up"),
+        (["workers:=-1"], "workers:=-1 must be a number from 0 up"),
         (["workers:=63"], "ROS_DOMAIN_ID=40 leaves no domain for worker 62"),
         (["rtf:=-1"], "rtf:=-1 must be a number from 0 up"),
         (["simulator:=embedded", "rtf:=2"], "rtf:=2 means something to simulator:=gazebo only"),
@@ -244,6 +280,13 @@ def test_what_cannot_be_meant_is_refused(launch: Start, given: list[str], compla
     assert complaint in launched.output
     assert launched.calls("trainer_node") == []
     assert launched.left_behind() == []
+
+
+def test_a_model_that_is_not_there_is_refused(launch: Start) -> None:
+    launched = launch("evaluation", "model:=second")
+    assert launched.process.wait(timeout=60) == 1
+    assert "there is no run 'second'" in launched.output
+    assert launched.calls("car_node") == []
 
 
 @pytest.mark.parametrize(

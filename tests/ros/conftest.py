@@ -24,8 +24,9 @@ with warnings.catch_warnings(), contextlib.suppress(ImportError):
 
 SOURCES = Path(__file__).parents[2] / "ros2_ws" / "src"
 PACKAGES = ("deepracer_car", "deepracer_sim", "deepracer_agent")
-SAFE_DOMAINS = range(1, 102)
-"""Those whose ports are free on Linux; 0 is left to the user."""
+SAFE_DOMAINS = range(2, 101, 2)
+"""Of those whose ports are free on Linux; 0 is left to the user, and the number after each is free
+for the second worker of a training."""
 
 StartNode = Callable[..., "subprocess.Popen[str]"]
 

@@ -89,11 +89,13 @@ def bundle(lively_run: Callable[[str], Path]) -> ModelBundle:
 
 
 def picture(encoding: str, rows: int, columns: int, second: int) -> Image:
-    """Noise; rows padded by three bytes, as some cameras do."""
-    rng = np.random.default_rng(second)
-    step = columns * CHANNELS[encoding] + 3
-    message = Image(encoding=encoding, height=rows, width=columns, step=step)
-    message.data = rng.integers(0, 256, rows * step, dtype=np.uint8).tobytes()
+    """A few patches of colour; rows are padded by three bytes, as some cameras do."""
+    patches = np.random.default_rng(second).integers(0, 256, (3, 4, CHANNELS[encoding]))
+    pixels = patches.repeat(rows // 3, axis=0).repeat(columns // 4, axis=1)
+    data = np.zeros((rows, columns * CHANNELS[encoding] + 3), dtype=np.uint8)
+    data[:, :-3] = pixels.reshape(rows, -1)
+    message = Image(encoding=encoding, height=rows, width=columns, step=data.shape[1])
+    message.data = data.tobytes()
     message.header.stamp.sec = second
     return message
 

@@ -53,6 +53,7 @@ setup(
         "console_scripts": [
             "drive_node = deepracer_sim.ros.drive_node:main",
             "simulator_node = deepracer_sim.ros.simulator_node:main",
+            "teleop_node = deepracer_sim.ros.teleop_node:main",
             "track_node = deepracer_sim.ros.track_node:main",
             "world_file = deepracer_sim.world_sdf:main",
         ],

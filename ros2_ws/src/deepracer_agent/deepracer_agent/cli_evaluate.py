@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        metavar="RUN|MODEL", help="Name of a run, or path of a checkpoint or a model.zip."
+        metavar="RUN|MODEL",
+        help="Name of a run, or path of a checkpoint, a model.zip or a model bundle.",
     ),
 ]
 TrackOption = Annotated[

@@ -36,6 +36,8 @@ from deepracer_sim.task import RacingTask
 from deepracer_sim.track import Track
 from deepracer_sim.track_library import load_track
 
+Direction = Literal["cw", "ccw"]
+
 
 @dataclass(frozen=True)
 class Model:
@@ -127,7 +129,7 @@ def evaluate(
     model: str | Model,
     *,
     track: str | None = None,
-    direction: Literal["cw", "ccw"] | None = None,
+    direction: Direction | None = None,
     laps: int = 3,
     checkpoint: str = "best",
     resets: int = 100,
@@ -159,11 +161,7 @@ def evaluate(
         raise ConfigError(f"laps is {laps}; at least 1 lap can be driven.")
     model = find_model(model, checkpoint, root) if isinstance(model, str) else model
     config = TrainingConfig.load(model.run.config) if model.run else None
-    if track is None and config is None:
-        raise ConfigError(f"{model.name} does not know its track; give one with --track.")
-    trained_direction = config.direction if config and track in (None, config.track) else None
-    road = load_track(track or (config.track if config else ""))
-    road = road.driven(direction or trained_direction)
+    road = _road(model, config, track, direction)
     steps = config.max_steps_per_episode if config else RaceRules.max_steps
     reward = RewardFunction.load(
         model.run.reward_function if model.run else DEFAULT_REWARD,
@@ -185,6 +183,17 @@ def evaluate(
         write_evaluation_trace(model.run, stamp, [drive])
         write_evaluation_metrics(model.run, stamp, [drive])
     return EvaluationResult(model.name, road, laps_of(drive), drive, np.stack(observations))
+
+
+def _road(
+    model: Model, config: TrainingConfig | None, track: str | None, direction: Direction | None
+) -> Track:
+    """The track as it is to be driven; what is not given is as in training."""
+    if track is None and config is None:
+        raise ConfigError(f"{model.name} does not know its track; give one with --track.")
+    trained_direction = config.direction if config and track in (None, config.track) else None
+    road = load_track(track or (config.track if config else ""))
+    return road.driven(direction or trained_direction)
 
 
 def _load_policy(model: Model) -> Policy:

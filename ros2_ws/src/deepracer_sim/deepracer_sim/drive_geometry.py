@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import atan2, hypot, tan
+from math import atan, atan2, copysign, hypot, tan
 from typing import Literal, NamedTuple
 
 from deepracer_car.spec import CarSpec
@@ -41,6 +41,23 @@ def joint_commands(
         hinges, shares = _rolling(tan(angle) / spec.wheelbase, spec)
     capped = [min(wheel * share, spec.max_wheel_speed) for share in shares]
     return JointCommands(hinges, (capped[0], capped[1], capped[2], capped[3]))
+
+
+def steering_angle_of(speed: float, yaw_rate: float, spec: CarSpec | None = None) -> float:
+    """Return the steering angle, rad, at which a car that rolls at ``speed``, m/s, turns so fast.
+
+    It is held to the car's limit, which a standing car is given for any turn.
+
+    Args:
+        speed: m/s; below zero, backwards.
+        yaw_rate: rad/s, positive to the left.
+        spec: of the car.
+    """
+    spec = spec or CarSpec()
+    limit = spec.max_steering_angle
+    if abs(speed) * tan(limit) <= abs(yaw_rate) * spec.wheelbase:
+        return copysign(limit, yaw_rate * (speed or 1.0)) if yaw_rate else 0.0
+    return atan(yaw_rate * spec.wheelbase / speed)
 
 
 def _rolling(

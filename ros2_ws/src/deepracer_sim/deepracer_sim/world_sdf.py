@@ -245,9 +245,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rtf", type=float, help="real-time factor; 0: as fast as possible")
     parser.add_argument("--boxes", type=int, default=0, help="boxes on the road")
     parser.add_argument("--bots", type=int, default=0, help="standing cars on the road")
+    parser.add_argument(
+        "--start", action="store_true", help="print x, y and yaw of the start line in a second line"
+    )
     given = vars(parser.parse_args(arguments))
+    with_start = given.pop("start")
     try:
         sys.stdout.write(f"{world_file(**given)}\n")
+        if with_start:
+            road = load_track(given["track"]).driven(given["direction"])
+            sys.stdout.write(" ".join(f"{value:.4f}" for value in road.pose_at(0.0)) + "\n")
     except DeepRacerError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

@@ -65,15 +65,18 @@ class RemotePolicy:
         Raises:
             SimulatorError: it never did.
         """
-        deadline = time.monotonic() + self._link.startup_timeout
+        limit = self._link.startup_timeout
+        deadline = time.monotonic() + limit
         while True:
             self._simulator.place(np.zeros(1, dtype=np.int64), np.array([pose]), np.zeros(1))
             try:
-                self._wait(PATIENCE)
-                return
+                return self._wait(PATIENCE)
             except SimulatorError:
                 if time.monotonic() > deadline:
-                    raise
+                    raise SimulatorError(
+                        f"Nothing came on topic {self._decisions.topic} for any frame; waited "
+                        f"{limit:g} s. Does car_node run, with reliable_camera:=true?"
+                    ) from None
 
     def predict(self, observations: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
         """Return the decision on the frame that the simulator shows, as the action space codes it.

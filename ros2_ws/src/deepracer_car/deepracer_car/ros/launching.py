@@ -16,7 +16,6 @@ from launch import LaunchContext
 from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
-    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     Shutdown,
@@ -217,11 +216,12 @@ def essential(process: Any, restarts: int = 0, may_finish: bool = False) -> List
 def main_process(process: Any) -> List[Any]:
     """Start the process that the launch is for: when it is done, so is the launch."""
 
-    def ended(event: ProcessExited, context: LaunchContext) -> List[Any]:
-        if event.returncode and not context.is_shutdown:
+    def ended(event: ProcessExited, context: LaunchContext) -> Optional[Shutdown]:
+        if context.is_shutdown:
+            return None
+        if event.returncode:
             raise SimulatorError(f"{_ended(event)}. What it said last stands above.")
-        done = f"'{event.process_name}' is done"
-        return [LogInfo(msg=f"{done}; the rest is stopped."), Shutdown(reason=done)]
+        return Shutdown(reason=f"{event.process_name} is done")
 
     handler = OnProcessExit(target_action=process, on_exit=ended)
     return [RegisterEventHandler(handler), *start(process)]

@@ -37,10 +37,6 @@ def spin(make_node: Callable[[], Node], args: Optional[List[str]] = None) -> int
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except RuntimeError:
-        # A callback that was running when the signal came finds ROS shut down under it.
-        if rclpy.ok():
-            raise
     except DeepRacerError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

@@ -28,6 +28,9 @@ DECISION = "deepracer/decision"
 DIAGNOSTICS = "diagnostics"
 """How a node is doing, about once a second."""
 
+VELOCITY = "cmd_vel"
+"""Forward speed, m/s, and yaw rate, rad/s: what joysticks, teleop and rqt_robot_steering send."""
+
 INITIAL_POSE = "initialpose"
 """Puts a simulated car somewhere, at rest; what rviz's "2D Pose Estimate" publishes."""
 TRACK = "track"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_msgs.msg import Float64
 
@@ -21,8 +22,8 @@ from deepracer_car.spec import CONTROL_DT
 from deepracer_sim.embedded import EmbeddedSimulator
 from deepracer_sim.ros.car_topics import CarTopics
 from deepracer_sim.ros.messages import pose_of, step_stamp
+from deepracer_sim.ros.track_node import chosen_track
 from deepracer_sim.ros.waiting import WaitSet
-from deepracer_sim.track_library import load_track
 
 PARAMETERS = (
     ("track", "reinvent_base", "Name or path of the track."),
@@ -45,12 +46,10 @@ class SimulatorNode(Node):
             DeepRacerError: a parameter cannot be used.
         """
         super().__init__("simulator_node")
-        track_name, direction, lockstep, rtf = map(self._declare, *zip(*PARAMETERS, strict=True))
-        if direction not in ("", "cw", "ccw"):
-            raise ConfigError(f"direction is '{direction}'; use cw, ccw or nothing.")
+        name, direction, lockstep, rtf = (self._declare(*parameter) for parameter in PARAMETERS)
         if not rtf > 0.0:
             raise ConfigError(f"rtf is {rtf:g}; use a number above 0.")
-        track = load_track(track_name).driven(direction or None)
+        track = chosen_track(name, direction)
         self._simulator = EmbeddedSimulator(track)
         self._lockstep = lockstep
         self._command = np.zeros((1, 2))
@@ -62,7 +61,9 @@ class SimulatorNode(Node):
         self._subscribe(Float64, topics.THROTTLE, partial(self._take_command, 1))
         self._subscribe(PoseWithCovarianceStamped, topics.INITIAL_POSE, self._take_pose)
         if not lockstep:
-            self.create_timer(CONTROL_DT / rtf, self._step)
+            # Not by the simulated clock, which this node makes.
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            self.create_timer(CONTROL_DT / rtf, self._step, clock=steady)
         self._place(track.pose_at(0.0))
         self._publish()
 
@@ -106,6 +107,7 @@ class SimulatorNode(Node):
             )
             return
         self._place(pose_of(message.pose.pose))
+        self._is_new = [False, False]
         self._steps += 1
         self._publish()
 
