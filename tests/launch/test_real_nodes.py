@@ -6,6 +6,7 @@ nothing take their place.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -28,8 +29,8 @@ import launch_pytest
 from launch import LaunchDescription
 from launch.actions import IncludeLaunchDescription
 
-DOMAIN = "1"
-"""Tests of single nodes take others."""
+SIMULATORS_DOMAIN, TRAININGS_DOMAIN = 1, 2
+"""The second worker of a training takes the domain after its first one's."""
 TOPICS = {
     "/camera/zed/rgb/image_rect_color [sensor_msgs/msg/Image]",
     "/camera/zed/rgb/camera_info [sensor_msgs/msg/CameraInfo]",
@@ -72,21 +73,35 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "AMENT_PREFIX_PATH": f"{environment['AMENT_PREFIX_PATH']}:{home / 'others'}",
         "NOTES": str(home / "notes"),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_DOMAIN_ID": DOMAIN,
         "ROS_LOG_DIR": str(home / "log"),
         "ROS_PYTHON_CHECK_FIELDS": "1",
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        with (Path(tempfile.gettempdir()) / f"ros_domain_{DOMAIN}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield home
+        yield home
+
+
+@contextlib.contextmanager
+def domain(number: int) -> Iterator[None]:
+    """Have a ROS domain to ourselves; tests elsewhere that want it respect the same lock."""
+    lock_file = Path(tempfile.gettempdir()) / f"ros_domain_{number}.lock"
+    with lock_file.open("w") as lock, pytest.MonkeyPatch.context() as patch:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        patch.setenv("ROS_DOMAIN_ID", str(number))
+        yield
+
+
+@pytest.fixture(scope="module")
+def alone(workspace: Path) -> Iterator[None]:
+    """A ROS domain for the simulator that ``ros2`` looks at, and for its daemon."""
+    with domain(SIMULATORS_DOMAIN):
+        yield
         subprocess.run(["ros2", "daemon", "stop"], capture_output=True)
 
 
 @launch_pytest.fixture(scope="module")
-def simulator(workspace: Path) -> LaunchDescription:
+def simulator(workspace: Path, alone: None) -> LaunchDescription:
     """``ros2 launch deepracer_sim simulator.launch.py simulator:=embedded track:=Oval_track``."""
     share = workspace / "ros2_ws/install/deepracer_sim/share/deepracer_sim"
     given = {"simulator": "embedded", "track": "Oval_track"}
@@ -170,13 +185,14 @@ def test_training_over_ros_makes_a_run(workspace: Path, tmp_path: Path) -> None:
     text = settings.read_text(encoding="utf-8")
     settings.write_text(text[: text.index("stop:")] + "stop: {steps: 600}\nvideo: false\n")
     given = ("model:=mine", "simulator:=simulator_node", "workers:=2", "name:=first")
-    done = subprocess.run(
-        ["ros2", "launch", "deepracer_sim", "training.launch.py", *given],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    with domain(TRAININGS_DOMAIN):
+        done = subprocess.run(
+            ["ros2", "launch", "deepracer_sim", "training.launch.py", *given],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     status = json.loads((tmp_path / "runs" / "first" / "status.json").read_text())
     assert status["state"] == "finished"
