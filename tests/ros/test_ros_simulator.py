@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from deepracer_car.errors import SimulatorError
+from deepracer_sim.backends import open_simulator
 from deepracer_sim.embedded import EmbeddedSimulator
 from deepracer_sim.ros.ros_simulator import RosSimulator
 from deepracer_sim.track_library import load_track
@@ -161,3 +162,24 @@ def test_what_a_car_on_ros_cannot_do_is_refused(ros_environment, simulator) -> N
     with pytest.raises(SimulatorError, match="place the car first"):
         _ = simulator.poses
     simulator.place(CAR[:0], np.zeros((0, 3)), np.zeros(0))
+
+
+def test_each_rank_has_a_domain_of_its_own(start_node, ros_environment, domain_id) -> None:
+    """The number after `domain_id` is free too."""
+    track = load_track(TRACK)
+    simulators = [open_simulator("simulator_node", track, rank=rank) for rank in range(2)]
+    for rank in range(2):
+        ros_environment["ROS_DOMAIN_ID"] = str(domain_id + rank)
+        start_node("deepracer_sim.ros.simulator_node", lockstep=True, track=TRACK)
+    assert_apart(simulators)
+
+
+def test_a_second_place_is_where_the_car_is_put(start_node, simulator) -> None:
+    start_node("deepracer_sim.ros.simulator_node", lockstep=True, track=TRACK)
+    for x in range(5):
+        simulator.place(CAR, np.array([[x, 1.0, 0.5]]), np.zeros(1))
+        np.testing.assert_allclose(simulator.poses, [[x, 1.0, 0.5]], atol=1e-12)
+        before = simulator.frames()
+        simulator.step(np.array([[0.0, 3.0]]))
+        assert simulator.frames().tobytes() != before.tobytes()
+        assert simulator.frames(CAR[:0]).shape == (0, 1, 120, 160)

@@ -145,7 +145,6 @@ def test_a_training_in_process_is_watched_on_topics(
     run = RunDirectory.open(tmp_path, "watched")
     assert (run.status.state, run.status.stop_reason) == ("stopped", "stopped by SIGINT")
     assert CheckpointStore(run).resolve("last").steps == run.status.steps
-    assert (run.path / "training.png").is_file()
 
 
 def test_a_stop_does_not_wait_for_a_simulator_that_is_gone(
@@ -184,12 +183,14 @@ def test_a_simulator_that_dies_is_told_and_the_run_is_resumed(
     assert steps >= 64
 
     # One car over ROS is one car in process.
-    again = start_node(
-        TRAINER, runs=tmp_path, resume="r", simulator="embedded", set=[f"stop.steps={steps + 64}"]
-    )
+    more = [f"stop.steps={steps + 64}", "plot=true"]
+    again = start_node(TRAINER, runs=tmp_path, resume="r", simulator="embedded", set=more)
     _, errors = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, errors
-    assert RunDirectory.open(tmp_path, "r").status.steps >= steps + 64
+    run = RunDirectory.open(tmp_path, "r")
+    assert run.status.state == "finished"
+    assert run.status.steps >= steps + 64
+    assert (run.path / "training.png").is_file()
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,8 @@ def _train(node: TrainerNode) -> int:
     try:
         result = node.train()
         node.get_logger().info(f"run {result.run.name} ended: {result.reason}")
-        write_results(result.run)
+        if result.run.status.state == "finished":  # who stops it does not want to wait
+            write_results(result.run)
     except DeepRacerError as error:
         monitor.finish("failed", DiagnosticStatus.ERROR, str(error))
         raise
