@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Tuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import CompressedImage, Image
 
-from deepracer_car.errors import ConfigError
+from deepracer_car.errors import ConfigError, did_you_mean
 from deepracer_car.observation import preprocess
 from deepracer_car.ros import topics
 from deepracer_car.ros.images import to_array
 
-CAMERAS = ("image", "compressed", "camera_msg")
-"""Image, CompressedImage, and the CameraMsg of the car's own software, which holds either."""
-CAR_CAMERA = "/camera_pkg/video_mjpeg"
-"""Topic of the car's own camera node."""
+CAMERAS = {
+    "image": topics.IMAGE,
+    "compressed": f"{topics.IMAGE}/compressed",
+    "camera_msg": "/camera_pkg/video_mjpeg",
+}
+"""Topics of Image, of CompressedImage, and of the CameraMsg of the car's own software, which holds
+either."""
 _PACKAGE = "deepracer_interfaces_pkg.msg"
 
 
-def camera_topic(camera: str) -> Tuple[Any, str]:
-    """Return message type and topic of a camera, one of `CAMERAS`.
+def camera_message(camera: str) -> Any:
+    """Return the message type of a camera, one of `CAMERAS`.
 
     Raises:
         ConfigError: there is no such camera, or the car's messages are not installed.
     """
-    if camera == "image":
-        return Image, topics.IMAGE
-    if camera == "compressed":
-        return CompressedImage, f"{topics.IMAGE}/compressed"
+    if camera not in CAMERAS:
+        raise ConfigError(
+            f"camera: '{camera}' given, one of {', '.join(CAMERAS)} is allowed."
+            + did_you_mean(camera, CAMERAS)
+        )
     if camera != "camera_msg":
-        raise ConfigError(f"camera: '{camera}' given, one of {', '.join(CAMERAS)} is allowed.")
+        return CompressedImage if camera == "compressed" else Image
     try:
-        return import_module(_PACKAGE).CameraMsg, CAR_CAMERA
+        return import_module(_PACKAGE).CameraMsg
     except ImportError as error:
         raise ConfigError(
             f"camera: camera_msg needs the car's package deepracer_interfaces_pkg ({error}). "

@@ -21,7 +21,7 @@ from deepracer_car.drive_loop import DriveLoop, Limits
 from deepracer_car.errors import ConfigError
 from deepracer_car.model_switch import ModelSwitch
 from deepracer_car.ros import topics
-from deepracer_car.ros.camera_input import camera_topic, image_of, to_observation
+from deepracer_car.ros.camera_input import CAMERAS, camera_message, image_of, to_observation
 from deepracer_car.ros.diagnosis import diagnosis
 from deepracer_car.ros.node import spin
 from deepracer_car.ros.topic_output import TopicOutput
@@ -64,7 +64,8 @@ class CarNode(Node):
         """
         super().__init__("car_node")
         self._declare_parameters()
-        kind, topic = camera_topic(self._value("camera"))
+        camera = self._value("camera")
+        kind = camera_message(camera)
         model = Model.open(self._value("model"))
         qos = topics.every_message()
         self._decisions = self.create_publisher(TwistStamped, topics.DECISION, qos)
@@ -84,8 +85,8 @@ class CarNode(Node):
         self.create_service(Trigger, "~/reset", self._reset)
         self.create_subscription(Empty, topics.HEARTBEAT, lambda beat: self._loop.beat(), qos)
         reliable, self._stamped = self._value("reliable_camera"), self._value("stamped_camera")
-        camera = topics.every_message(depth=1) if reliable else topics.newest_only()
-        self._camera = self.create_subscription(kind, topic, self._see, camera)
+        newest = topics.every_message(depth=1) if reliable else topics.newest_only()
+        self._camera = self.create_subscription(kind, CAMERAS[camera], self._see, newest)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(TELL_SECONDS, self._tell, clock=steady)
         self.create_timer(REPORT_SECONDS, self._report, clock=steady)
