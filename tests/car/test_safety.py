@@ -116,15 +116,24 @@ def test_a_fault_that_lasts_disarms() -> None:
     assert safety.elapse(7.0) is None, "it is told once"
 
 
-def test_a_good_decision_ends_the_waiting() -> None:
+def test_two_good_decisions_end_the_waiting() -> None:
     safety = driving(Patience(seconds=1.0, faults=3))
     for now in range(10):
         safety.happen(Event.EXCEPTION, now)
         safety.happen(Event.EXCEPTION, now + 0.3)
         assert safety.state is State.STOPPED
-        safety.happen(Event.DECISION, now + 0.6)
+        for _ in range(2):
+            safety.happen(Event.DECISION, now + 0.6)
+            assert safety.state is State.DRIVING
         assert safety.elapse(now + 0.9) is None
-        assert safety.state is State.DRIVING
+
+
+@pytest.mark.parametrize("patience", [Patience(1.0, 0), Patience(0.0, 10)], ids=str)
+def test_where_every_other_decision_is_bad_the_car_is_disarmed(patience: Patience) -> None:
+    safety = driving(patience)
+    for frame in range(30):
+        safety.happen(Event.EXCEPTION if frame % 2 else Event.DECISION, frame / 15)
+    assert safety.state is State.DISARMED
 
 
 def test_so_many_faults_in_a_row_disarm() -> None:

@@ -290,9 +290,10 @@ class DriveLoop:
             self._happen(event, self._clock(), detail)
 
     def _happen(self, event: Event, now: float, detail: str = "") -> None:
-        self._follow(self._safety.happen(event, now, detail), now)
-        if event in CUTTING:
-            self._power(False)
+        change = self._safety.happen(event, now, detail)
+        self._follow(change, now)
+        if change is None and event in CUTTING:
+            self._power(False)  # Whoever asks once more has reason to.
 
     def _follow(self, change: Optional[Change], now: float) -> None:
         """Do at once what a change of state asks for."""

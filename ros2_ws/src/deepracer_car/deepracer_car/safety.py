@@ -121,8 +121,11 @@ class Patience:
     """How long a fault may last before the car is disarmed and its power cut.
 
     Attributes:
-        seconds: since the first fault after the last good decision; 0: for ever.
-        faults: in a row, without a good decision between them; 0: any number.
+        seconds: since the first fault; 0: for ever.
+        faults: that many of them; 0: any number.
+
+    Two good decisions one after the other make an end of a fault. One does not: where every other
+    decision is bad, or cannot be sent, something is wrong.
     """
 
     seconds: float = 1.0
@@ -162,7 +165,9 @@ class Safety:
         """
         before = self.state
         self._enter(event, detail)
-        if event is Event.DECISION or not self.is_active or before is State.DISARMED:
+        if event is Event.DECISION:
+            self._faults = 0 if before is State.DRIVING else self._faults
+        elif not self.is_active or before is State.DISARMED:
             self._faults = 0
         elif event in FAULTS:
             self._faulty_since = self._faulty_since if self._faults else now
