@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Protocol
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
+from rclpy.duration import Duration
 from std_msgs.msg import Float64
 
 from deepracer_car.ros import topics
 from deepracer_sim.ros.link import Link, Stream
 from deepracer_sim.ros.messages import initial_pose, step_number, step_stamp
+
+
+DELIVERY_TIMEOUT = 1.0
+"""Longest wait for the receipt of earlier messages, s; a simulator that was killed sends none."""
 
 
 class WorldControl(Protocol):
@@ -69,6 +74,9 @@ class NodeWorld:
 
     def place(self, x: float, y: float, yaw: float) -> int:
         """Publish the pose; the node's clock moves on, the car does not."""
+        # What a node that hung has not got yet must not move the car afterwards.
+        for publisher in (self._initial_pose, self._servo, self._throttle):
+            publisher.wait_for_all_acked(Duration(seconds=DELIVERY_TIMEOUT))
         stamp = self._next_stamp()
         self._initial_pose.publish(initial_pose(x, y, yaw))
         return stamp
