@@ -147,6 +147,25 @@ def test_a_training_goes_on_in_a_new_simulator(start_node: StartNode, tmp_path: 
     assert "topic /odom" in shown[1].trouble
 
 
+@pytest.mark.usefixtures("impatient")
+def test_two_workers_go_on_when_one_has_a_new_simulator(
+    start_node: StartNode, ros_environment: dict[str, str], domain_id: int, tmp_path: Path
+) -> None:
+    nodes = [start_simulator(start_node)]
+    ros_environment["ROS_DOMAIN_ID"] = str(domain_id + 1)
+    start_simulator(start_node)
+    ros_environment["ROS_DOMAIN_ID"] = str(domain_id)
+
+    def show(progress: Progress) -> None:
+        if len(nodes) == 1:
+            nodes[0].kill()
+            nodes.append(start_simulator(start_node))
+
+    run = train(settings(ranks=2, restarts=1, stop__steps=256), root=tmp_path, show=show).run
+    assert run.status.state == "finished"
+    assert run.status.steps >= 256
+
+
 def test_without_a_simulator_nothing_is_left_behind(
     ros_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
