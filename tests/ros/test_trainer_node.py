@@ -116,7 +116,12 @@ def test_a_training_in_process_is_watched_on_topics(
     # A lap time takes a whole lap, which this policy does not drive.
     wanted = [topic for topic in heard if topic != "training/lap_time"]
     listener.wait_for(lambda: all(heard[topic] for topic in wanted), trainer)
-    listener.wait_for(lambda: values(heard[topics.DIAGNOSTICS][-1])["state"] == "training", trainer)
+
+    def evaluated() -> bool:
+        told = values(heard[topics.DIAGNOSTICS][-1])
+        return told["state"] == "training" and bool(told["last evaluation"])
+
+    listener.wait_for(evaluated, trainer)
     told = heard[topics.DIAGNOSTICS][-1]
     assert told.status[0].level == DiagnosticStatus.OK
     assert values(told)["run"] == "watched"
