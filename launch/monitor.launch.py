@@ -2,11 +2,18 @@
 
 from launch import LaunchDescription
 from launch.actions import GroupAction, OpaqueFunction, TimerAction
-from launch.substitutions import Command
 from launch_ros.actions import Node, SetParameter
 from launch_ros.parameter_descriptions import ParameterValue
 
-from deepracer_car.ros.launching import arguments, essential, in_namespace, program, share, start
+from deepracer_car.ros.launching import (
+    arguments,
+    command,
+    essential,
+    in_namespace,
+    program,
+    share,
+    start,
+)
 from deepracer_car.ros.topics import MAP_FRAME, ODOMETRY_FRAME
 
 UNTIL_TOPICS_ARE_THERE = 6.0
@@ -16,9 +23,9 @@ UNTIL_TOPICS_ARE_THERE = 6.0
 def monitors(context):
     """Start what shows the car, all of it in simulated time."""
     chosen = context.launch_configurations
-    variant = [f" {name}:={chosen[name]}" for name in ("sensors", "lidar")]
-    model = [share("worlds", "car", "deepracer.urdf.xacro"), " gazebo:=false", *variant]
-    urdf = Command([program("xacro"), " ", *model])
+    variant = [f"{name}:={chosen[name]}" for name in ("sensors", "lidar")]
+    model = share("worlds", "car", "deepracer.urdf.xacro")
+    urdf = command(program("xacro"), model, "gazebo:=false", *variant)
     track = {"track": chosen["track"], "direction": chosen["direction"]}
     nodes = [
         Node(
