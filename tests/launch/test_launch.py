@@ -187,6 +187,15 @@ def test_workers_are_as_many_as_the_files_say(launch: Start, tmp_path: Path) -> 
     assert len(launched.called("simulator_node", 2)) == 2
 
 
+def test_a_track_file_is_named_as_seen_from_the_folder(launch: Start, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "training.yaml").write_text("track: roads/oval.yaml\n")
+    launched = launch("training", "simulator:=simulator_node", "model:=mine")
+    for name in ("trainer_node", "simulator_node", "track_node"):
+        [call] = launched.called(name)
+        assert parameters(call)["track"] == str(tmp_path / "mine" / "roads" / "oval.yaml")
+
+
 def test_evaluation_of_a_run_exports_it_first(launch: Start, bundle: Path) -> None:
     launched = launch("evaluation", "model:=first:3")
     for name in ("car_node", "evaluation_node"):
