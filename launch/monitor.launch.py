@@ -1,5 +1,8 @@
 """What shows a car: its model and its frames, the track as markers, and on demand rviz and rqt."""
 
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
 from launch import LaunchDescription
 from launch.actions import GroupAction, OpaqueFunction, TimerAction
 from launch_ros.actions import Node, SetParameter
@@ -18,6 +21,18 @@ from deepracer_car.ros.topics import MAP_FRAME, ODOMETRY_FRAME
 
 UNTIL_TOPICS_ARE_THERE = 6.0
 """Seconds; rqt forgets a plot of a topic that nobody publishes when it opens."""
+
+
+def perspective(context):
+    """Return the file of rqt's windows; rqt knows no namespaces, so each has a file of its own."""
+    file = share("config", "deepracer.perspective").perform(context)
+    namespace = context.launch_configurations["namespace"].strip("/")
+    if not namespace:
+        return file
+    text = Path(file).read_text(encoding="utf-8").replace("'/", f"'/{namespace}/")
+    with NamedTemporaryFile("w", prefix="deepracer_", suffix=".perspective", delete=False) as own:
+        own.write(text)
+    return own.name
 
 
 def monitors(context):
@@ -47,7 +62,7 @@ def monitors(context):
     rqt = Node(
         package="rqt_gui",
         executable="rqt_gui",
-        arguments=["--perspective-file", share("config", "deepracer.perspective")],
+        arguments=["--perspective-file", perspective(context)],
     )
     around = [SetParameter("use_sim_time", True), *in_namespace(context)]
     shown = [

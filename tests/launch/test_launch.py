@@ -146,6 +146,15 @@ def test_a_namespace_stands_before_everything(launch: Start) -> None:
             )
 
 
+def test_rqt_shows_the_topics_of_the_namespace(launch: Start) -> None:
+    launched = launch("monitor", "namespace:=/red/", "rqt:=true")
+    [rqt] = launched.called("rqt_gui")
+    text = Path(own_arguments(rqt)[1]).read_text()
+    assert "'/red/camera/zed/rgb/image_rect_color'" in text
+    assert "['/red/training/reward/data']" in text
+    assert text.count("'/") == text.count("'/red/")
+
+
 def test_training_in_process_starts_no_world(launch: Start, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "training.yaml").write_text("track: Bowtie_track\ndirection: cw\n")

@@ -53,7 +53,7 @@ ARGUMENTS: Dict[str, Tuple[str, str, Optional[Tuple[str, ...]]]] = {
     "lockstep": ("false", "Time passes only when a command asks for the next frame.", SWITCH),
     "rtf": ("1", "Simulated seconds per second; 0: as many as the machine can.", None),
     "headless": ("true", "Gazebo: no window.", SWITCH),
-    "restarts": ("0", "How often a simulator that died is started anew.", None),
+    "restarts": ("0", "How often a simulator that died or hangs is started anew.", None),
     "worker": ("0", "Which of several simulators; its ROS domain is this much above ours.", None),
     "rviz": ("false", "Open rviz.", SWITCH),
     "rqt": ("false", "Open rqt.", SWITCH),
