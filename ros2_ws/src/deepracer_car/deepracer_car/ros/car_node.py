@@ -108,22 +108,27 @@ class CarNode(Node):
         fixed = {name for name, *_ in PARAMETERS} - {"model"}
         for name, default, text in [*PARAMETERS, *settings]:
             descriptor = ParameterDescriptor(description=text, read_only=name in fixed)
+            if isinstance(default, float) and hasattr(descriptor, "dynamic_typing"):
+                descriptor.dynamic_typing = True  # 1 is a number too; older versions agree anyway.
             self.declare_parameter(name, default, descriptor)
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
 
+    def _number(self, name: str) -> float:
+        return _as_number(self.get_parameter(name))
+
     def _settings(self, changed: List[Parameter]) -> ActuationSettings:
-        values = {name: self._value(name) for name, _ in SETTINGS}
-        values.update({p.name: p.value for p in changed if p.name in values})
+        values = {name: self._number(name) for name, _ in SETTINGS}
+        values.update({p.name: _as_number(p) for p in changed if p.name in values})
         return ActuationSettings(**values)
 
     def _limits(self) -> Limits:
         return Limits(
-            frame_age=self._value("frame_timeout"),
-            inference_time=self._value("inference_timeout"),
-            heartbeat_age=self._value("heartbeat_timeout"),
-            patience=Patience(self._value("fault_timeout"), self._value("fault_limit")),
+            frame_age=self._number("frame_timeout"),
+            inference_time=self._number("inference_timeout"),
+            heartbeat_age=self._number("heartbeat_timeout"),
+            patience=Patience(self._number("fault_timeout"), self._value("fault_limit")),
         )
 
     def _actuator(self) -> Actuator:
@@ -212,6 +217,13 @@ class CarNode(Node):
         report = DiagnosticArray(status=[status])
         report.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(report)
+
+
+def _as_number(parameter: Parameter) -> float:
+    value = parameter.value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    raise ConfigError(f"{parameter.name}: {value!r} given, a number is allowed")
 
 
 def main() -> int:
