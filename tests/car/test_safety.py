@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deepracer_car.errors import ConfigError
 from deepracer_car.safety import (
     ACTIVE,
     CUTTING,
@@ -167,3 +168,9 @@ def test_faults_of_the_past_do_not_count_after_arming(story: list[tuple[Event, f
             safety.happen(Event.STALE_FRAME, 10.5)
             assert safety.elapse(11.5) is None
             assert safety.state is State.STOPPED
+
+
+@pytest.mark.parametrize("patience", [(-1.0, 0), (float("nan"), 0), (0.0, -1)])
+def test_patience_that_makes_no_sense_is_refused(patience: tuple[float, int]) -> None:
+    with pytest.raises(ConfigError, match="Patience"):
+        Patience(*patience)

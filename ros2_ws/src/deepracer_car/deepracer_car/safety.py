@@ -15,7 +15,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import Dict, NamedTuple, Optional
+
+from deepracer_car.errors import ConfigError
 
 
 class State(Enum):
@@ -130,6 +133,14 @@ class Patience:
 
     seconds: float = 1.0
     faults: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("seconds", "faults"):
+            if not 0 <= getattr(self, name) < inf:
+                raise ConfigError(
+                    f"Patience with faults: {name} {getattr(self, name)} given, 0 (endless) or "
+                    "more is allowed"
+                )
 
 
 class Safety:

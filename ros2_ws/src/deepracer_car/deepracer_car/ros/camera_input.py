@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rclpy.clock import Clock
+from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 
 from deepracer_car.errors import ConfigError, did_you_mean
@@ -59,6 +61,14 @@ def image_of(message: Any) -> Any:
     if not images:
         raise ConfigError("The camera sent a message without an image: is it plugged in?")
     return images[0]
+
+
+def age_of(message: Any, clock: Clock) -> float:
+    """Return how long ago a camera's message was stamped, s; 0 if it bears no image."""
+    if getattr(message, "images", None) == []:
+        return 0.0
+    made = Time.from_msg(image_of(message).header.stamp, clock.clock_type)
+    return max((clock.now() - made).nanoseconds * 1e-9, 0.0)
 
 
 def to_observation(message: Any) -> npt.NDArray[np.uint8]:
