@@ -50,7 +50,7 @@ def ping_pong() -> Callable[[], None]:
     node = Node("ping")
     message = to_message(np.zeros((120, 160), dtype=np.uint8))
     publisher = node.create_publisher(Image, "ping", topics.every_message())
-    came = []
+    came: list[Image] = []
     node.create_subscription(Image, "pong", came.append, topics.every_message())
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -61,9 +61,9 @@ def ping_pong() -> Callable[[], None]:
         while not came:
             executor.spin_once()
 
-    while not (publisher.get_subscription_count() and node.count_publishers("pong")):
-        time.sleep(0.05)
-    time.sleep(0.5)
+    while not came:
+        publisher.publish(message)
+        executor.spin_once(timeout_sec=0.1)
     return trip
 
 

@@ -68,7 +68,7 @@ class FakeGazebo(Node):
     def _hear(self, joint: str) -> Any:
         def hear(message: Float64) -> None:
             self._lost[joint] -= 1
-            if self._lost[joint] < 0 and joint != self._mute:
+            if self._lost[joint] < 0 and (joint != self._mute or message.data == 0.0):
                 self._arriving.append((time.monotonic() + self._delay, joint, message.data))
 
         return hear

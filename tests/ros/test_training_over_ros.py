@@ -10,6 +10,8 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3.common.env_checker import check_env as check_sb3_env
 from stable_baselines3.common.save_util import load_from_zip_file
 
 pytest.importorskip("rclpy")
@@ -147,6 +149,25 @@ def test_a_training_goes_on_in_a_new_simulator(start_node: StartNode, tmp_path: 
     assert "topic /odom" in shown[1].trouble
 
 
+@pytest.mark.usefixtures("impatient")
+def test_two_workers_go_on_when_one_has_a_new_simulator(
+    start_node: StartNode, ros_environment: dict[str, str], domain_id: int, tmp_path: Path
+) -> None:
+    nodes = [start_simulator(start_node)]
+    ros_environment["ROS_DOMAIN_ID"] = str(domain_id + 1)
+    start_simulator(start_node)
+    ros_environment["ROS_DOMAIN_ID"] = str(domain_id)
+
+    def show(progress: Progress) -> None:
+        if len(nodes) == 1:
+            nodes[0].kill()
+            nodes.append(start_simulator(start_node))
+
+    run = train(settings(ranks=2, restarts=1, stop__steps=256), root=tmp_path, show=show).run
+    assert run.status.state == "finished"
+    assert run.status.steps >= 256
+
+
 def test_without_a_simulator_nothing_is_left_behind(
     ros_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,5 +191,7 @@ def test_the_environment_drives_over_ros_as_it_does_in_process(start_node: Start
         assert np.array_equal(seen[0], expected[0])
         assert seen[1:4] == expected[1:4]
         assert seen[4]["pose"] == pytest.approx(expected[4]["pose"], abs=1e-12)
+    check_env(there.unwrapped, skip_render_check=True)
+    check_sb3_env(there.unwrapped)
     there.close()
     here.close()

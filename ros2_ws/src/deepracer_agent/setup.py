@@ -27,6 +27,7 @@ setup(
         "onnxruntime>=1.17",
         "numpy>=1.26",
         "opencv-python-headless>=4.8",
+        "openvino>=2024.4",
         "pydantic>=2.6",
         "pyyaml>=6",
         "rich>=13",

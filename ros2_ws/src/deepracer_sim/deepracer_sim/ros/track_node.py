@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from geometry_msgs.msg import Point
@@ -24,6 +24,7 @@ PARAMETERS = (
     ("track", "reinvent_base", "Name or path of the track."),
     ("direction", "", "cw or ccw: show it driven this way round; empty: as its file says."),
 )
+DIRECTIONS: dict[str, Literal["cw", "ccw"] | None] = {"": None, "cw": "cw", "ccw": "ccw"}
 LINE_HEIGHT, ARROW_HEIGHT = 0.002, 0.01
 """Above the road, m, so that neither is drawn inside the other."""
 ARROW = 0.5, 0.08, 0.02
@@ -55,9 +56,9 @@ def chosen_track(name: str, direction: str) -> Track:
     Raises:
         DeepRacerError: there is no such track or direction.
     """
-    if direction not in ("", "cw", "ccw"):
+    if direction not in DIRECTIONS:
         raise ConfigError(f"direction is '{direction}'; use cw, ccw or nothing.")
-    return load_track(name).driven(direction or None)
+    return load_track(name).driven(DIRECTIONS[direction])
 
 
 def track_markers(track: Track) -> Any:

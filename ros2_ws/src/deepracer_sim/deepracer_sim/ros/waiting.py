@@ -32,7 +32,7 @@ class WaitSet:
 
     def remove_subscription(self, subscription: Any) -> None:
         """Wait for its messages no longer."""
-        self._subscriptions.remove(subscription)
+        self._subscriptions = [each for each in self._subscriptions if each[0] is not subscription]
         self._handle = None
 
     def add_client(self, client: Any) -> None:
