@@ -61,8 +61,8 @@ def test_a_bundle_decides(tmp_path: Path) -> None:
     model = Model.open(write(tmp_path))
     answer = decide(picture(9), model, lambda pixels: pixels)
     assert answer.event is Event.DECISION
-    assert (answer.steering_angle, answer.speed) == (0.5, 2.0)
-    assert (model.name, model.full_scale) == ("m", (0.5, 2.0))
+    assert (answer.steering_angle, answer.speed) == pytest.approx((0.5, 2.0))
+    assert (model.name, model.full_scale) == ("m", pytest.approx((0.5, 2.0)))
 
 
 def test_a_network_that_overflows_on_a_bright_picture_is_caught(tmp_path: Path) -> None:
