@@ -101,11 +101,11 @@ class Control:
 class Camera:
     """Publishes nothing until it is switched on; then what it is told to."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, on: bool) -> None:
         name = "/camera_pkg/video_mjpeg"
         self._node, self._pictures = node, np.random.default_rng(5)
         self._out = node.create_publisher(CameraMsg, name, topics.every_message(depth=1))
-        self._on, self._count = False, 0
+        self._on, self._count = on, 0
         self.does, self.did = "pictures", ""
         node.create_service(VideoStateSrv, "/camera_pkg/media_state", self._switch)
         threading.Thread(target=self._film, daemon=True).start()
@@ -163,12 +163,12 @@ def listen(camera: Camera | None) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name in ("--camera", "--servo", "--control"):
+    for name in ("--camera", "--camera-on", "--servo", "--control"):
         parser.add_argument(name, action="store_true")
     chosen = parser.parse_args()
     rclpy.init()
     node = Node("simulated_car")
-    camera = Camera(node) if chosen.camera else None
+    camera = Camera(node, chosen.camera_on) if chosen.camera else None
     if chosen.control:
         Control(node)
     if chosen.servo:

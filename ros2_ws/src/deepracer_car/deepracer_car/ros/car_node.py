@@ -47,6 +47,7 @@ class CarNode(Node):
         camera = value(self, "camera")
         kind = camera_message(camera)
         model = Model.open(value(self, "model"))
+        self._servo_output: Any = None
         qos = topics.every_message()
         self._decisions = self.create_publisher(TwistStamped, topics.DECISION, qos)
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos)
@@ -55,7 +56,7 @@ class CarNode(Node):
         self._loop = DriveLoop(
             model,
             self._actuator(),
-            to_observation,
+            self._read,
             settings=car_parameters.settings_of(self),
             limits=car_parameters.limits_of(self),
             told=self._decided,
@@ -93,7 +94,13 @@ class CarNode(Node):
             return TopicOutput(self)
         from deepracer_car.ros.servo_output import open_servo_output
 
-        return Actuators(TopicOutput(self), open_servo_output(self, output))
+        self._servo_output = open_servo_output(self, output)
+        return Actuators(TopicOutput(self), self._servo_output)
+
+    def _read(self, message: Any) -> Any:
+        if self._servo_output is not None:
+            self._servo_output.picture_stamp = image_of(message).header.stamp
+        return to_observation(message)
 
     def _see(self, message: Any) -> None:
         self._loop.see(message, age_of(message, self.get_clock()) if self._stamped else 0.0)
