@@ -135,6 +135,9 @@ def _bar(
     """A bar from the left end, or the middle, of its rail; none for what is no number."""
     width = RIGHT - LEFT
     blend(picture, rounded(width, 8, 4), LEFT, top, RAIL)
+    if is_centred:
+        middle = LEFT + width // 2
+        picture[top - 2 : top + 10, middle - 1 : middle + 1] = SOFT
     if not isfinite(share):
         return
     zero = 0.5 if is_centred else 0.0
