@@ -2,15 +2,16 @@
 
 ``ms``: from a picture (160x120 RGB) shown to the drive loop, with both its threads running, until
 the command has been sent; ``bare_ms``: ONNX Runtime alone on the same graph, in turns with it.
-``ratio`` is of the medians, ``p99_ratio`` of the loop's 99th percentile to its median, ``bare_p99_ratio``
-the same of ONNX Runtime, which tells how much of it is the machine's. ``record_us``: what the drive
-log costs the driver per frame. ``rss_growth_mb``: over `LONG` frames with a drive log, in units of
-10^6 bytes. ``bundle_load_s``: in a new process, with the import of the runtime. ``stock_car_export_s``:
-the slowest of three, with their checks.
+``ratio`` is of the medians; ``p99_ratio`` of the loop's 99th percentile to its median, and
+``bare_p99_ratio`` the same of ONNX Runtime, which tells how much of it is the machine's.
+``record_us``: what the drive log costs the driver per frame. ``rss_growth_mb``: over `LONG` frames
+with a drive log, in 10^6 bytes. ``bundle_load_s``: in a new process, with the import of the
+runtime. ``stock_car_export_s``: the slowest of three, with their checks.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,17 +21,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-CORE = min(os.sched_getaffinity(0))
-os.sched_setaffinity(0, {CORE})  # before any library looks how many there are
-
 import numpy as np
 import onnxruntime
 from report import report
 
-from deepracer_agent.car_archive import export_car_archive
-from deepracer_agent.export import export_bundle
-from deepracer_agent.training import train
-from deepracer_agent.training_folder import load_training_folder
 from deepracer_car.actuation import ActuationSettings, Command
 from deepracer_car.decision import Decision, Model
 from deepracer_car.drive_log import DriveLog
@@ -62,7 +56,7 @@ class Wheels:
 
 
 class Car:
-    """A drive loop with its threads; `decide` shows it a picture and waits for the command."""
+    """A drive loop with its threads."""
 
     def __init__(self, model: Model, told: Callable[[Decision], None]) -> None:
         self._decided = threading.Event()
@@ -79,6 +73,7 @@ class Car:
         self.loop.arm()
 
     def decide(self, picture: np.ndarray) -> Decision:
+        """Show a picture and wait for the command."""
         self._decided.clear()
         self.loop.see(picture)
         self._decided.wait()
@@ -148,46 +143,71 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+def one_core(path: Path) -> dict[str, float]:
+    """Measure a bundle; the process is on one core already and never saw torch."""
+    bundle, rng = ModelBundle.open(path), np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (120, 160, 3), dtype=np.uint8) for _ in range(64)]
+    loop, alone = latencies(bundle, pictures)
+    with tempfile.TemporaryDirectory() as folder:
+        grown, recording = growth(bundle, pictures, Path(folder))
+    p50, p99 = np.percentile(loop, [50, 99])
+    bare_p50, bare_p99 = np.percentile(alone, [50, 99])
+    return {
+        "ms": round(1e3 * p50, 3),
+        "p99_ms": round(1e3 * p99, 3),
+        "bare_ms": round(1e3 * bare_p50, 3),
+        "ratio": round(p50 / bare_p50, 3),
+        "p99_ratio": round(p99 / p50, 2),
+        "bare_p99_ratio": round(bare_p99 / bare_p50, 2),
+        "record_us": round(1e6 * recording, 1),
+        "rss_growth_mb": round(grown / 1e6, 2),
+    }
 
 
-def main() -> None:
-    """Export an untrained policy, then measure."""
+def exported(folder: Path) -> tuple[Path, float]:
+    """Export an untrained policy; returns its bundle and the seconds its stock-car archive took."""
+    from deepracer_agent.car_archive import export_car_archive
+    from deepracer_agent.export import export_bundle
+    from deepracer_agent.training import train
+    from deepracer_agent.training_folder import load_training_folder
+
     settings = {"network": "deepracer", "ranks": 1, "cars": 4, "plot": False}
     settings |= {"stop.laps": None, "stop.steps": 1, "learning.max_steps_between_training": 64}
     settings |= {"max_steps_per_episode": 16, "evaluation.every_steps": 1000}
     config, reward = load_training_folder(QUICKSTART, settings)
-    rng = np.random.default_rng(0)
-    pictures = [rng.integers(0, 256, (120, 160, 3), dtype=np.uint8) for _ in range(64)]
+    run = train(config, reward, name="untrained", root=folder).run
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        export_car_archive(str(run.path))
+        seconds.append(time.perf_counter() - start)
+    return export_bundle(str(run.path)).path, max(seconds)
+
+
+def output_of(*arguments: str, cores: set[int] | None = None) -> str:
+    """Run Python with ``arguments``, on some of the cores; returns what it prints."""
+    command = [sys.executable, *arguments]
+    pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
+    return subprocess.run(command, check=True, stdout=-1, text=True, preexec_fn=pin).stdout
+
+
+def main() -> None:
+    """Measure in processes of their own; the first of them calls this file again with a bundle."""
+    if sys.argv[1:]:
+        print(json.dumps(one_core(Path(sys.argv[1]))))
+        return
     with tempfile.TemporaryDirectory() as folder:
-        run = train(config, reward, name="untrained", root=Path(folder)).run
-        bundle = export_bundle(str(run.path))
-        load = subprocess.run(
-            [sys.executable, "-c", LOAD, str(bundle.path)],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        export = max(timed(lambda: export_car_archive(str(run.path))) for _ in range(3))
-        loop, alone = latencies(bundle, pictures)
-        grown, recording = growth(bundle, pictures, Path(folder) / "drives")
-    p50, p99 = np.percentile(loop, [50, 99])
-    bare_p50, bare_p99 = np.percentile(alone, [50, 99])
+        bundle, seconds = exported(Path(folder))
+        core = {min(os.sched_getaffinity(0))}
+        measured = json.loads(output_of(__file__, str(bundle), cores=core))
+        load = float(output_of("-c", LOAD, str(bundle)))
     report(
         "drive_latency",
-        ms=round(1e3 * p50, 3),
-        p99_ms=round(1e3 * p99, 3),
-        bare_ms=round(1e3 * bare_p50, 3),
-        ratio=round(p50 / bare_p50, 3),
-        p99_ratio=round(p99 / p50, 2),
-        bare_p99_ratio=round(bare_p99 / bare_p50, 2),
+        **measured,
         frames=FRAMES,
-        record_us=round(1e6 * recording, 1),
-        rss_growth_mb=round(grown / 1e6, 2),
         long_frames=LONG,
-        bundle_load_s=round(float(load.stdout), 2),
-        stock_car_export_s=round(export, 2),
+        bundle_load_s=round(load, 2),
+        stock_car_export_s=round(seconds, 2),
     )
 
 
