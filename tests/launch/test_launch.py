@@ -17,6 +17,8 @@ pytest.importorskip("ros2launch", reason="needs the ros2 command")
 
 from ament_index_python import get_packages_with_prefixes
 
+from deepracer_car.ros.node import SIMULATOR_LOST
+
 FOLDER = Path(__file__).parents[2] / "launch"
 Start = Callable[..., Launch]
 WORLD = ("gz", "create", "parameter_bridge", "drive_node")
@@ -144,6 +146,15 @@ def test_a_namespace_stands_before_everything(launch: Start) -> None:
             )
 
 
+def test_rqt_shows_the_topics_of_the_namespace(launch: Start) -> None:
+    launched = launch("monitor", "namespace:=/red/", "rqt:=true")
+    [rqt] = launched.called("rqt_gui")
+    text = Path(own_arguments(rqt)[1]).read_text()
+    assert "'/red/camera/zed/rgb/image_rect_color'" in text
+    assert "['/red/training/reward/data']" in text
+    assert text.count("'/") == text.count("'/red/")
+
+
 def test_training_in_process_starts_no_world(launch: Start, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "training.yaml").write_text("track: Bowtie_track\ndirection: cw\n")
@@ -266,6 +277,17 @@ def test_a_simulator_that_dies_is_started_anew_as_often_as_wanted(launch: Start)
     assert len(launched.calls("gz")) == 3
     assert len(launched.calls("create")) == 3
     assert "ended with exit status 5 (start number 3)" in launched.output
+
+
+def test_a_simulator_that_hangs_is_ended_and_started_anew(launch: Start) -> None:
+    lost = {"print": f"{SIMULATOR_LOST}: nothing came", "print after": {"simulator_node": 2}}
+    launched = launch(
+        "training", "simulator:=simulator_node", "workers:=2", "restarts:=1", trainer_node=lost
+    )
+    launched.called("simulator_node", 4)
+    assert launched.output.count("exit code -9") == 2
+    assert launched.interrupt() == 0
+    assert launched.left_behind() == []
 
 
 @pytest.mark.parametrize(
