@@ -160,6 +160,7 @@ def evaluate(
     if laps < 1:
         raise ConfigError(f"laps is {laps}; at least 1 lap can be driven.")
     model = find_model(model, checkpoint, root) if isinstance(model, str) else model
+    model.metadata.check_simulated()
     config = TrainingConfig.load(model.run.config) if model.run else None
     road = _road(model, config, track, direction)
     steps = config.max_steps_per_episode if config else RaceRules.max_steps
@@ -202,7 +203,7 @@ def _load_policy(model: Model) -> Policy:
     # Late, because torch takes a second and wrong arguments should be told at once.
     from deepracer_agent.torch_policy import TorchPolicy
 
-    return TorchPolicy.load(model.path)
+    return TorchPolicy.load(model.path, algorithm=model.metadata.training_algorithm)
 
 
 def _run_of(bundle: ModelBundle, root: Path) -> RunDirectory | None:
