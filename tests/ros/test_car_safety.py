@@ -212,7 +212,12 @@ def test_garbage_from_the_camera_stops_the_car_until_it_sees_again(
         return driver.throttle() == 0.0
 
     driver.until(stopped, "it drives on", show=False)
-    driver.until(lambda: driver.show(odd) or "exception" in driver.state(), "untold", show=False)
+    driver.until(
+        lambda: driver.show(odd) or "exception" in (driver.value("last_fault") or ""),
+        "untold",
+        show=False,
+    )
+    assert "exception" in driver.state()
     driver.until_driving()
 
 
