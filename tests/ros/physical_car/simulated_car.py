@@ -39,8 +39,7 @@ IS_COMPRESSED = "CompressedImage" in CameraMsg.get_fields_and_field_types()["ima
 
 
 def report(**entries: object) -> None:
-    sys.stdout.write(json.dumps(entries) + "\n")
-    sys.stdout.flush()
+    os.write(sys.stdout.fileno(), f"{json.dumps(entries)}\n".encode())  # At once, and whole.
 
 
 class Servo:
@@ -78,9 +77,7 @@ class Servo:
 
     def _report(self, **more: object) -> None:
         neutral = self._calibration.motor.mid
-        report(
-            motor=self._motor, servo=self._servo, neutral=neutral, time=time.monotonic(), **more
-        )
+        report(motor=self._motor, servo=self._servo, neutral=neutral, time=time.monotonic(), **more)
 
     def _switch(self, request: Any, response: Any) -> Any:
         report(power=request.enable == 0)
@@ -92,9 +89,7 @@ class Control:
     """Passes on what comes for autonomous driving, field by field."""
 
     def __init__(self, node: Node) -> None:
-        self._out = node.create_publisher(
-            ServoCtrlMsg, "/ctrl_pkg/servo_msg", topics.newest_only()
-        )
+        self._out = node.create_publisher(ServoCtrlMsg, "/ctrl_pkg/servo_msg", topics.newest_only())
         name = "/deepracer_navigation_pkg/auto_drive"
         node.create_subscription(ServoCtrlMsg, name, self._pass_on, topics.newest_only())
 

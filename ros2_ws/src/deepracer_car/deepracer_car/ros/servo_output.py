@@ -149,8 +149,9 @@ class ServoOutput:
         foreign = [end.node_name for end in theirs if ours and _hash(end) not in ours]
         if not foreign:
             return ""
+        name = "Somebody" if foreign[0].startswith("_") else foreign[0]  # It is not known at once.
         return (
-            f"{foreign[0]} listens on {topic} with another ServoCtrlMsg than ours and may not "
+            f"{name} listens on {topic} with another ServoCtrlMsg than ours and may not "
             f"understand a stop. Source the setup file of the {PACKAGE} it was built with."
         )
 
@@ -158,9 +159,7 @@ class ServoOutput:
 class Request:
     """A switch behind a service: what is wanted is asked for until the answer is that it is so."""
 
-    def __init__(
-        self, node: Node, kind: Any, service: str, fields: Callable[[bool], Any]
-    ) -> None:
+    def __init__(self, node: Node, kind: Any, service: str, fields: Callable[[bool], Any]) -> None:
         """Ask nothing yet; ``fields`` makes those of a request from what is wanted."""
         self._client = node.create_client(kind, service)
         self._kind, self._fields, self._logger = kind, fields, node.get_logger()
@@ -179,13 +178,15 @@ class Request:
     def insist(self) -> None:
         """Ask again, if it was not done, or whoever did it is gone and may come back."""
         with self._lock:
-            self._is_done = self._is_done and self._client.service_is_ready()
+            is_there = self._client.service_is_ready()
+            self._is_done = self._is_done and is_there
             if self._wanted is not None and not self._is_done:
+                if not is_there:
+                    self._tell("nobody offers it")
                 self._ask()
 
     def _ask(self) -> None:
         if not self._client.service_is_ready():
-            self._tell("nobody offers it")
             return
         if self._asked is not None and not self._asked.done():
             # An answer that is still missing says nothing about what is wanted now.
@@ -213,4 +214,3 @@ def _hash(end: Any) -> str:
     """Return what tells the type of an end of a topic from others of its name."""
     kind = getattr(end, "topic_type_hash", None)  # Foxy and Humble know the name alone.
     return str(getattr(kind, "value", b"").hex() if kind is not None else end.topic_type)
-
