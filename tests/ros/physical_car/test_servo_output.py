@@ -97,7 +97,7 @@ def test_a_servo_node_with_other_messages_is_a_fault(
     car.wait_for(lambda report: report.get("power") is False)
     driver.node.send_signal(signal.SIGINT)
     said = "".join(driver.node.communicate(timeout=20.0))
-    assert "simulated_car listens on /ctrl_pkg/servo_msg with another ServoCtrlMsg" in said
+    assert "listens on /ctrl_pkg/servo_msg with another ServoCtrlMsg" in said
     assert all(r["motor"] == r["neutral"] for r in car.reports[-20:] if "motor" in r)
 
 
