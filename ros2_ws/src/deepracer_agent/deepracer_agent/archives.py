@@ -186,7 +186,7 @@ def _members(stream: Any) -> Iterator[tuple[str, int, BinaryIO]]:
             content = archive.extractfile(member)
             if content is not None:
                 bounded.left = member.size + _MAX_HEADER
-                yield name, member.size, content  # type: ignore[misc]
+                yield name, member.size, content
 
 
 def _checked_name(name: str) -> str:

@@ -20,6 +20,7 @@ from deepracer_agent import (
     cli_track,
     cli_train,
 )
+from deepracer_agent.cli_output import printable
 from deepracer_car.errors import DeepRacerError
 
 app = typer.Typer(
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         app(arguments, prog_name="deepracer")
     except DeepRacerError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(printable(f"error: {error}"), file=sys.stderr)  # noqa: T201
         return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)

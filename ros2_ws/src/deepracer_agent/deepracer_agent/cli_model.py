@@ -112,10 +112,18 @@ def _tell_verdict(verdict: Verdict) -> None:
 
 
 def _policy(metadata: ModelMetadata) -> str:
-    from deepracer_agent.training import tell_actions
-
-    sensors = " and ".join(metadata.sensor)
-    return f"{metadata.training_algorithm}, {sensors}, {tell_actions(metadata)}"
+    space = metadata.action_space.to_metadata()
+    names = ("steering_angle", "speed")
+    if isinstance(space, dict):
+        ranges = [(space[name]["low"], space[name]["high"]) for name in names]
+        actions = "continuous actions"
+    else:
+        values = [[action[name] for action in space] for name in names]
+        ranges = [(min(v), max(v)) for v in values]
+        actions = f"{len(space)} actions"
+    (left, right), (slow, fast) = ranges
+    span = f"{left:g} to {right:g} deg, {slow:g} to {fast:g} m/s"
+    return f"{metadata.training_algorithm}, {' and '.join(metadata.sensor)}, {actions}, {span}"
 
 
 def _graph(graph: Graph) -> str:

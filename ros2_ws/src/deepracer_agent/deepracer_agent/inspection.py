@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from deepracer_agent.archives import MAX_FILE, ModelFiles, open_files
 from deepracer_agent.car_builds import (
-    BUILDS,
     OTHERS,
     OURS,
     Graph,
@@ -40,7 +39,6 @@ COACH = re.compile(r"(\d+)_Step-(\d+)\.ckpt\b.*")
 """Files of a checkpoint that Amazon's trainer wrote."""
 REWARD = "reward_function.py"
 HYPERPARAMETERS = "hyperparameters.json"
-
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class Contents:
         run = _folder_with(files, "status.json", "config.yaml")
         bundle = _folder_with(files, POLICY, PROVENANCE)
         names = {PurePosixPath(name).name for name in files.sizes}
-        coach = sorted({m[0].partition(".ckpt")[0] for n in names if (m := COACH.fullmatch(n))})
+        coach = {m[0].partition(".ckpt")[0] for n in names if (m := COACH.fullmatch(n))}
         graphs = tuple(files.ending(".pb"))
         reward, hyperparameters = (
             next(iter(files.named(name)), None) for name in (REWARD, HYPERPARAMETERS)
@@ -92,7 +90,15 @@ class Contents:
             )
         saved = tuple(name for name in files.sizes if name.endswith("/model.zip"))
         return cls(
-            kind, metadata, reward, hyperparameters, bundle, run, graphs, tuple(coach), saved
+            kind,
+            metadata,
+            reward,
+            hyperparameters,
+            bundle,
+            run,
+            graphs,
+            tuple(sorted(coach, key=_numbers)),
+            saved,
         )
 
 
@@ -157,7 +163,8 @@ def inspect(path: Path) -> Inspection:
     with open_files(path) as files:
         contents = Contents.of(files)
         notes = [f"{name} is a link or no file and was passed over" for name in files.skipped[:5]]
-        metadata, provenance, graph = None, {}, None
+        metadata, graph = None, None
+        provenance: dict[str, Any] = {}
         missing, ours = ["there is no model_metadata.json"], [_no_bundle(contents)]
         try:
             metadata, more = _read_metadata(files, contents, path)
@@ -166,7 +173,7 @@ def inspect(path: Path) -> Inspection:
             missing = [str(error)]
         if contents.bundle is not None:
             ours, provenance = _try_bundle(files, contents.bundle)
-        others = archive_problems(files)
+        others = _not_installable(contents, files)
         if contents.graphs:
             graph, unread = _read_graph(files, contents)
             others += unread
@@ -236,7 +243,18 @@ def _try_bundle(files: ModelFiles, folder: str) -> tuple[list[str], dict[str, An
 def _no_bundle(contents: Contents) -> str:
     if contents.kind == "run":
         return "there is no model bundle in it: deepracer export RUN --to bundle makes one"
-    return "it drives with model bundles, which TensorFlow's weights cannot be turned into"
+    if contents.kind == "training files":
+        return "there is no policy in it: train one with deepracer train"
+    return "it drives with model bundles, and TensorFlow's weights cannot be made one here"
+
+
+def _not_installable(contents: Contents, files: ModelFiles) -> list[str]:
+    """Why no car with other software would install it."""
+    if contents.kind == "training files":
+        return ["there is no policy in it"]
+    if contents.kind in ("bundle", "run"):
+        return ["it installs NAME.tar.gz with a frozen graph: deepracer export RUN --to stock-car"]
+    return archive_problems(files)
 
 
 def _read_metadata(
@@ -253,11 +271,16 @@ def _read_metadata(
 
 def _read_graph(files: ModelFiles, contents: Contents) -> tuple[Graph | None, list[str]]:
     """The newest frozen graph, or why it cannot be read."""
-    name = max(contents.graphs, key=lambda file: [int(n) for n in re.findall(r"\d{1,15}", file)])
+    name = max(contents.graphs, key=_numbers)
     try:
         return Graph.of(name, read_nodes(files.read(name, MAX_FILE))), []
     except ModelError as error:
         return None, [f"{name}: {error}"]
+
+
+def _numbers(name: str) -> list[int]:
+    """To sort names by the numbers in them."""
+    return [int(number) for number in re.findall(r"\d{1,15}", name)]
 
 
 def _kind(

@@ -29,7 +29,7 @@ def check_network(path: Path) -> None:
     """
     try:
         import onnx
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     except ImportError:
         raise ModelError(
             "onnx is needed to look through the network of a model from elsewhere and is not "

@@ -112,7 +112,8 @@ def resume(
         with run.lock():
             write_file(run.config, config.to_yaml())
     store = CheckpointStore(run)
-    checkpoint = store.resolve(which or "last") if store.all() else None
+    is_new = not store.all() and run.status.state != "imported"
+    checkpoint = None if is_new else store.resolve(which or "last")
     return _run(run, show, watch, checkpoint=checkpoint)
 
 
@@ -239,7 +240,7 @@ def _check_clone(config: TrainingConfig, origin: Checkpoint) -> None:
     _check_same_shape(config, TrainingConfig.load(run.config), f"start from '{run.name}'")
 
 
-def tell_actions(metadata: ModelMetadata) -> str:
+def _actions(metadata: ModelMetadata) -> str:
     """The action space in degrees and m/s, as short as it can be told."""
     space = metadata.action_space.to_metadata()
     if isinstance(space, dict):
@@ -254,7 +255,7 @@ def tell_actions(metadata: ModelMetadata) -> str:
 def _check_same_shape(new: TrainingConfig, old: TrainingConfig, doing: str) -> None:
     """Refuse weights that were learnt for other actions, another sensor or another network."""
     pairs = {
-        "action_space": tuple(tell_actions(config.model_metadata) for config in (new, old)),
+        "action_space": tuple(_actions(config.model_metadata) for config in (new, old)),
         "sensor": (new.model_metadata.sensor, old.model_metadata.sensor),
         "network": (new.network, old.network),
     }
