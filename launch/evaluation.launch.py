@@ -10,7 +10,6 @@ from pathlib import Path
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
-from launch.substitutions import Command
 from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage
 
@@ -18,6 +17,7 @@ from deepracer_car.model_bundle import POLICY, ModelBundle
 from deepracer_car.ros.launching import (
     ARGUMENTS,
     arguments,
+    command,
     essential,
     in_namespace,
     include,
@@ -34,8 +34,9 @@ def bundle_of(context):
     model = context.launch_configurations["model"]
     folder = Path(model).expanduser()
     if not (folder / POLICY).is_file():
-        export = [ExecutableInPackage("deepracer", "deepracer_agent"), f" export '{model}' --json"]
-        folder = Path(json.loads(Command(export, on_stderr="warn").perform(context))["path"])
+        program = ExecutableInPackage("deepracer", "deepracer_agent")
+        exported = command(program, "export", model, "--json").perform(context)
+        folder = Path(json.loads(exported)["path"])
     return folder.absolute()
 
 

@@ -8,13 +8,13 @@ from launch.actions import (
     RegisterEventHandler,
 )
 from launch.event_handlers import OnProcessStart
-from launch.substitutions import Command
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import ExecutableInPackage
 
 from deepracer_car.ros.launching import (
     arguments,
+    command,
     essential,
     number,
     program,
@@ -40,10 +40,10 @@ CREATE = ["-world", "deepracer", "-name", "deepracer", "-param", "robot_descript
 def place(context):
     """Return the file of the track's world and the start line's x, y and yaw."""
     chosen = context.launch_configurations
-    ask = [ExecutableInPackage("world_file", "deepracer_sim"), f" '{chosen['track']}' --start"]
+    ask = [ExecutableInPackage("world_file", "deepracer_sim"), chosen["track"], "--start"]
     if chosen["direction"]:
-        ask.append(f" --direction {chosen['direction']}")
-    file, start_line = Command(ask, on_stderr="warn").perform(context).splitlines()
+        ask += ["--direction", chosen["direction"]]
+    file, start_line = command(*ask).perform(context).splitlines()
     return chosen["world"] or file, start_line.split()
 
 
@@ -51,22 +51,22 @@ def server(context, world):
     """Gazebo's server: physics and sensors. It stands still at first where lockstep is wanted."""
     chosen = context.launch_configurations
     rate = number(context, "rtf") * STEPS_PER_SECOND or UNLIMITED
-    command = [program("gz"), "sim", "-s", "-z", f"{rate:.0f}"]
+    words = [program("gz"), "sim", "-s", "-z", f"{rate:.0f}"]
     if chosen["headless"] == "true":
-        command.append("--headless-rendering")
+        words.append("--headless-rendering")
     if chosen["lockstep"] == "false":
-        command.append("-r")
+        words.append("-r")
     again = restarted(whole(context, "restarts"))
-    return ExecuteProcess(cmd=[*command, world], name="gazebo", output="screen", **again)
+    return ExecuteProcess(cmd=[*words, world], name="gazebo", output="screen", **again)
 
 
 def car(context, start_line):
     """Return what puts the car on the start line, each time a server has started."""
-    model = [share("worlds", "car", "deepracer.urdf.xacro"), " gazebo:=true"]
-    for name in ("sensors", "lidar", "lockstep"):
-        model.append(f" {name}:={context.launch_configurations[name]}")
-    urdf = ParameterValue(Command([program("xacro"), " ", *model]), value_type=str)
-    description = {"robot_description": urdf}
+    chosen = context.launch_configurations
+    variant = [f"{name}:={chosen[name]}" for name in ("sensors", "lidar", "lockstep")]
+    model = share("worlds", "car", "deepracer.urdf.xacro")
+    urdf = command(program("xacro"), model, "gazebo:=true", *variant)
+    description = {"robot_description": ParameterValue(urdf, value_type=str)}
     pose = [word for pair in zip(("-x", "-y", "-Y"), start_line, strict=True) for word in pair]
     # When a server has started, what was set around this file no longer is.
     here = {name: context.environment.get(name, "") for name in ("ROS_DOMAIN_ID", "GZ_PARTITION")}

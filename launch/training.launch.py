@@ -39,7 +39,11 @@ def settings_of(folder):
         raise ConfigError(f"model:={folder} is not a folder. Name one with a reward_function.py.")
     file = folder / "training.yaml"
     given = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
-    return given if isinstance(given, dict) else {}
+    if not isinstance(given, dict):
+        return {}
+    if str(given.get("track")).endswith((".npy", ".yaml")):
+        given["track"] = str(folder / given["track"])  # as written from where the file is
+    return given
 
 
 def training(context):

@@ -34,7 +34,7 @@ from deepracer_car.model_bundle import METADATA, POLICY, PROVENANCE
 @pytest.fixture(scope="session")
 def prefixes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return prefixes with our packages and those of others; all executables are stand-ins."""
-    home = tmp_path_factory.mktemp("prefixes")
+    home = tmp_path_factory.mktemp("a space")
     for package, executables in OF_OTHERS.items():
         install(home / "others", package, executables)
     for source in SOURCES.iterdir():

@@ -50,12 +50,17 @@ note = {{
 draft = notes / f".{{os.getpid()}}"
 draft.write_text(json.dumps(note))
 draft.rename(notes / f"{{name}}-{{os.environ.get('ROS_DOMAIN_ID', '0')}}-{{os.getpid()}}.json")
+def wait_for(calls):
+    while not all(len(list(notes.glob(f"{{n}}-*"))) >= calls[n] for n in calls):
+        time.sleep(0.02)
+
+
 if "print" in plan:
-    print(plan["print"])
+    wait_for(plan.get("print after", {{}}))
+    print(plan["print"], flush=True)
 while plan.get("exit") is None or (name == "gz" and "-g" in sys.argv):
     signal.pause()
-while not all(len(list(notes.glob(f"{{o}}-*"))) > started for o in plan.get("after", [])):
-    time.sleep(0.02)
+wait_for({{n: started + 1 for n in plan.get("after", [])}})
 sys.exit(plan["exit"])
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from itertools import pairwise
@@ -14,8 +15,12 @@ from stand_ins import Launch
 
 pytest.importorskip("launch_ros", reason="needs the ROS 2 launch packages")
 pytest.importorskip("ros2launch", reason="needs the ros2 command")
+if "AMENT_PREFIX_PATH" not in os.environ:
+    pytest.skip("source the setup file of ROS first", allow_module_level=True)
 
 from ament_index_python import get_packages_with_prefixes
+
+from deepracer_car.ros.node import SIMULATOR_LOST
 
 FOLDER = Path(__file__).parents[2] / "launch"
 Start = Callable[..., Launch]
@@ -144,6 +149,15 @@ def test_a_namespace_stands_before_everything(launch: Start) -> None:
             )
 
 
+def test_rqt_shows_the_topics_of_the_namespace(launch: Start) -> None:
+    launched = launch("monitor", "namespace:=/red/", "rqt:=true")
+    [rqt] = launched.called("rqt_gui")
+    text = Path(own_arguments(rqt)[1]).read_text()
+    assert "'/red/camera/zed/rgb/image_rect_color'" in text
+    assert "['/red/training/reward/data']" in text
+    assert text.count("'/") == text.count("'/red/")
+
+
 def test_training_in_process_starts_no_world(launch: Start, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "training.yaml").write_text("track: Bowtie_track\ndirection: cw\n")
@@ -183,6 +197,15 @@ def test_workers_are_as_many_as_the_files_say(launch: Start, tmp_path: Path) -> 
     [trainer] = launched.called("trainer_node")
     assert parameters(trainer)["workers"] == 2
     assert len(launched.called("simulator_node", 2)) == 2
+
+
+def test_a_track_file_is_named_as_seen_from_the_folder(launch: Start, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "training.yaml").write_text("track: roads/oval.yaml\n")
+    launched = launch("training", "simulator:=simulator_node", "model:=mine")
+    for name in ("trainer_node", "simulator_node", "track_node"):
+        [call] = launched.called(name)
+        assert parameters(call)["track"] == str(tmp_path / "mine" / "roads" / "oval.yaml")
 
 
 def test_evaluation_of_a_run_exports_it_first(launch: Start, bundle: Path) -> None:
@@ -257,6 +280,17 @@ def test_a_simulator_that_dies_is_started_anew_as_often_as_wanted(launch: Start)
     assert len(launched.calls("gz")) == 3
     assert len(launched.calls("create")) == 3
     assert "ended with exit status 5 (start number 3)" in launched.output
+
+
+def test_a_simulator_that_hangs_is_ended_and_started_anew(launch: Start) -> None:
+    lost = {"print": f"{SIMULATOR_LOST}: nothing came", "print after": {"simulator_node": 2}}
+    launched = launch(
+        "training", "simulator:=simulator_node", "workers:=2", "restarts:=1", trainer_node=lost
+    )
+    launched.called("simulator_node", 4)
+    assert launched.output.count("exit code -9") == 2
+    assert launched.interrupt() == 0
+    assert launched.left_behind() == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from rcl_interfaces.srv import GetParameters
+
 from deepracer_car.errors import SimulatorError
 from deepracer_sim.backends import open_simulator
 from deepracer_sim.embedded import EmbeddedSimulator
+from deepracer_sim.ros.link import Link
 from deepracer_sim.ros.ros_simulator import RosSimulator
 from deepracer_sim.track_library import load_track
 
@@ -159,7 +163,7 @@ def assert_apart(simulators: list[RosSimulator]) -> None:
 def test_what_a_car_on_ros_cannot_do_is_refused(ros_environment, simulator) -> None:
     with pytest.raises(SimulatorError, match="at 2 m/s; place it at rest"):
         simulator.place(CAR, np.zeros((1, 3)), np.full(1, 2.0))
-    with pytest.raises(SimulatorError, match="place the car first"):
+    with pytest.raises(SimulatorError, match="place it first"):
         _ = simulator.poses
     simulator.place(CAR[:0], np.zeros((0, 3)), np.zeros(0))
 
@@ -183,3 +187,61 @@ def test_a_second_place_is_where_the_car_is_put(start_node, simulator) -> None:
         simulator.step(np.array([[0.0, 3.0]]))
         assert simulator.frames().tobytes() != before.tobytes()
         assert simulator.frames(CAR[:0]).shape == (0, 1, 120, 160)
+
+
+def test_a_simulator_that_hung_is_an_error_and_is_in_step_again_when_placed(
+    start_node, ros_environment
+) -> None:
+    node = start_node("deepracer_sim.ros.simulator_node", lockstep=True, track=TRACK)
+    embedded = EmbeddedSimulator(load_track(TRACK))
+    simulator = RosSimulator(timeout=1.0)
+    simulator.place(CAR, np.zeros((1, 3)), np.zeros(1))
+    node.send_signal(signal.SIGSTOP)
+    with pytest.raises(SimulatorError, match=r"topic /odom; waited 1 s"):
+        simulator.step(np.ones((1, 2)))
+    with pytest.raises(SimulatorError, match="again after an error"):
+        simulator.step(np.ones((1, 2)))
+    with pytest.raises(SimulatorError, match="again after an error"):
+        simulator.frames()
+    node.send_signal(signal.SIGCONT)
+    for each in (embedded, simulator):
+        each.place(CAR, np.zeros((1, 3)), np.zeros(1))
+    for command in commands(3, 30):
+        for each in (embedded, simulator):
+            each.step(command)
+        np.testing.assert_array_equal(simulator.frames(), embedded.frames())
+    simulator.close()
+
+
+def test_a_node_in_lockstep_answers_services_meanwhile(start_node, simulator) -> None:
+    start_node("deepracer_sim.ros.simulator_node", lockstep=True, track=TRACK)
+    simulator.place(CAR, np.zeros((1, 3)), np.zeros(1))
+    link = Link("asker")
+    client = link.client(GetParameters, "simulator_node/get_parameters")
+    link.wait_for(client.service_is_ready, "no service", 60.0)
+    future = client.call_async(GetParameters.Request(names=["track", "lockstep"]))
+    while not future.done():
+        simulator.step(np.full((1, 2), 0.5))
+        link.serve(0.0005)
+    track, lockstep = future.result().values
+    assert (track.string_value, lockstep.bool_value) == (TRACK, True)
+    link.close()
+
+
+def test_a_service_that_does_not_answer_is_an_error_that_names_it(
+    start_node, ros_environment
+) -> None:
+    link = Link("asker", timeout=0.3, startup_timeout=0.4)
+    client = link.client(GetParameters, "simulator_node/get_parameters")
+    with pytest.raises(
+        SimulatorError, match=r"nobody offers service /simulator_node/get_p.* 0.4 s"
+    ):
+        link.call(client, GetParameters.Request())
+    node = start_node("deepracer_sim.ros.simulator_node", track=TRACK)
+    link.wait_for(client.service_is_ready, "no service", 60.0)
+    node.send_signal(signal.SIGSTOP)
+    with pytest.raises(SimulatorError, match=r"/simulator_node/get_param.* answer; waited 0.3 s"):
+        link.call(client, GetParameters.Request())
+    node.send_signal(signal.SIGCONT)
+    assert link.call(client, GetParameters.Request(names=["rtf"]), 60.0).values[0].double_value == 1
+    link.close()

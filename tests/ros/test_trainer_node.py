@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -32,6 +33,7 @@ from deepracer_agent.runs import RunDirectory
 from deepracer_car.errors import DeepRacerError
 from deepracer_car.ros import topics
 
+SIMULATOR = "deepracer_sim.ros.simulator_node"
 TRAINER = "deepracer_agent.ros.trainer_node"
 SMALL = [
     "learning.max_steps_between_training=64", "max_steps_per_episode=60", "evaluation.laps=1",
@@ -83,6 +85,17 @@ def listener(ros_environment: dict[str, str]) -> Iterator[Listener]:
     listener.context.try_shutdown()
 
 
+@contextlib.contextmanager
+def trainer_node(**parameters: object) -> Iterator[TrainerNode]:
+    """The node in this process."""
+    settings = [part for item in parameters.items() for part in ("-p", "{}:={}".format(*item))]
+    rclpy.init(args=["--ros-args", *settings])
+    try:
+        yield TrainerNode()
+    finally:
+        rclpy.shutdown()
+
+
 def values(message: DiagnosticArray) -> dict[str, str]:
     (status,) = message.status
     return {value.key: value.value for value in status.values}
@@ -116,7 +129,12 @@ def test_a_training_in_process_is_watched_on_topics(
     # A lap time takes a whole lap, which this policy does not drive.
     wanted = [topic for topic in heard if topic != "training/lap_time"]
     listener.wait_for(lambda: all(heard[topic] for topic in wanted), trainer)
-    listener.wait_for(lambda: values(heard[topics.DIAGNOSTICS][-1])["state"] == "training", trainer)
+
+    def evaluated() -> bool:
+        told = values(heard[topics.DIAGNOSTICS][-1])
+        return told["state"] == "training" and bool(told["last evaluation"])
+
+    listener.wait_for(evaluated, trainer)
     told = heard[topics.DIAGNOSTICS][-1]
     assert told.status[0].level == DiagnosticStatus.OK
     assert values(told)["run"] == "watched"
@@ -148,49 +166,43 @@ def test_a_training_in_process_is_watched_on_topics(
 
 
 def test_a_stop_does_not_wait_for_a_simulator_that_is_gone(
-    start_node: StartNode, tmp_path: Path
+    start_node: StartNode, ros_environment: dict[str, str], domain_id: int, tmp_path: Path
 ) -> None:
-    simulator = start_node("deepracer_sim.ros.simulator_node", track="Oval_track", lockstep=True)
+    simulators = []
+    for domain in (domain_id + 1, domain_id):
+        ros_environment["ROS_DOMAIN_ID"] = str(domain)
+        simulators.append(start_node(SIMULATOR, track="Oval_track", lockstep=True))
     trainer = start_node(
-        TRAINER, runs=tmp_path, name="r", track="Oval_track", simulator="simulator_node",
+        TRAINER, runs=tmp_path, name="r", track="Oval_track", simulator="simulator_node", workers=2,
         set=[*SMALL, "stop.time=1 h", "plot=false"],
     )  # fmt: skip
     checkpoint_of(tmp_path / "r", trainer)
-    simulator.kill()
+    simulators[0].kill()
     trainer.send_signal(signal.SIGINT)
     _, errors = trainer.communicate(timeout=PATIENCE)
     assert trainer.returncode == 0, errors
     run = RunDirectory.open(tmp_path, "r")
     assert run.status.state == "stopped"
     assert CheckpointStore(run).resolve("last").steps == run.status.steps
+    # The other worker was ended before it could complain about its simulator.
+    assert (run.path / "ranks.log").read_text() == ""
 
 
-def test_a_simulator_that_dies_is_told_and_the_run_is_resumed(
+def test_a_finished_training_leaves_results_and_is_resumed(
     start_node: StartNode, tmp_path: Path
 ) -> None:
-    simulator = start_node("deepracer_sim.ros.simulator_node", track="Oval_track", lockstep=True)
-    trainer = start_node(
-        TRAINER, runs=tmp_path, name="r", track="Oval_track", simulator="simulator_node",
-        set=[*SMALL, "stop.steps=100000", "plot=false"],
-    )  # fmt: skip
-    checkpoint_of(tmp_path / "r", trainer)
-    simulator.kill()
+    given = {"runs": tmp_path, "track": "Oval_track", "simulator": "embedded"}
+    trainer = start_node(TRAINER, name="r", set=[*SMALL, "cars=2", "stop.steps=64"], **given)
     _, errors = trainer.communicate(timeout=PATIENCE)
-    assert trainer.returncode == 1
-    assert "error: nothing of" in errors
-    assert re.search(r"came on topic /\S+; waited 10 s", errors)
-    steps = RunDirectory.open(tmp_path, "r").status.steps
-    assert steps >= 64
-
-    # One car over ROS is one car in process.
-    more = [f"stop.steps={steps + 64}", "plot=true"]
-    again = start_node(TRAINER, runs=tmp_path, resume="r", simulator="embedded", set=more)
-    _, errors = again.communicate(timeout=PATIENCE)
-    assert again.returncode == 0, errors
+    assert trainer.returncode == 0, errors
+    assert "run r ended: 64 steps" in errors
     run = RunDirectory.open(tmp_path, "r")
-    assert run.status.state == "finished"
-    assert run.status.steps >= steps + 64
+    assert (run.status.state, run.status.steps) == ("finished", 64)
     assert (run.path / "training.png").is_file()
+    with trainer_node(resume="r", set=["stop.steps=128"], **given) as node:
+        result = node.train()
+    assert result.run.path == run.path
+    assert run.status.steps == 128
 
 
 @pytest.mark.parametrize(
@@ -210,13 +222,11 @@ def test_what_cannot_be_used_is_refused(
     ros_environment: dict[str, str], tmp_path: Path, parameters: dict[str, object], complaint: str
 ) -> None:
     given = {"runs": tmp_path / "runs", **parameters}
-    settings = [part for name, value in given.items() for part in ("-p", f"{name}:={value}")]
-    rclpy.init(args=["--ros-args", *settings])
-    try:
-        with pytest.raises(DeepRacerError, match=re.escape(complaint)):
-            TrainerNode().train()
-    finally:
-        rclpy.shutdown()
+    with (
+        pytest.raises(DeepRacerError, match=re.escape(complaint)),
+        trainer_node(**given) as node,
+    ):
+        node.train()
     assert not (tmp_path / "runs").exists()
 
 

@@ -10,6 +10,8 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3.common.env_checker import check_env as check_sb3_env
 from stable_baselines3.common.save_util import load_from_zip_file
 
 pytest.importorskip("rclpy")
@@ -189,5 +191,7 @@ def test_the_environment_drives_over_ros_as_it_does_in_process(start_node: Start
         assert np.array_equal(seen[0], expected[0])
         assert seen[1:4] == expected[1:4]
         assert seen[4]["pose"] == pytest.approx(expected[4]["pose"], abs=1e-12)
+    check_env(there.unwrapped, skip_render_check=True)
+    check_sb3_env(there.unwrapped)
     there.close()
     here.close()

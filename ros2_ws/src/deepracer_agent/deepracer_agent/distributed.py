@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = timedelta(minutes=10)
 """How long a rank waits for the others before it gives up."""
+POLL = 0.002
 
 
 def under_torchrun() -> bool:
@@ -101,6 +103,16 @@ class Ranks:
     def first(self) -> bool:
         """Whether this is rank 0, which alone writes files."""
         return self.rank == 0
+
+    def meet(self) -> None:
+        """Wait until every rank has come this far; unlike other operations, signals are heard."""
+        if self.size > 1:
+            import torch.distributed as dist
+
+            meeting = dist.barrier(async_op=True)
+            while not meeting.is_completed():
+                time.sleep(POLL)
+            meeting.wait()
 
     def sum(self, tensor: torch.Tensor) -> torch.Tensor:
         """Add up ``tensor`` over all ranks, in place."""

@@ -208,7 +208,7 @@ def _load_policy(model: Model) -> Policy:
     # Late, because torch takes a second and wrong arguments should be told at once.
     from deepracer_agent.torch_policy import TorchPolicy
 
-    return TorchPolicy.load(model.path)
+    return TorchPolicy.load(model.path, algorithm=model.metadata.training_algorithm)
 
 
 def _run_of(bundle: ModelBundle, root: Path) -> RunDirectory | None:

@@ -45,12 +45,15 @@ from deepracer_sim.track_library import load_track
 T = TypeVar("T")
 
 SAME_SIGNAL = 1.0
-"""Seconds in which a signal that comes again is the same one: a launch and a terminal both send it.
-"""
+"""A signal that comes again within this time, s, is the same: terminal and launch both send it."""
 
 
 class Trainer:
-    """One rank of a training; see the module."""
+    """One rank of a training; see the module.
+
+    Attributes:
+        left_the_others: whether a stop ended it while other ranks were still driving.
+    """
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class Trainer:
         self._stop_asked = ""
         self._signalled = -SAME_SIGNAL
         self._in_simulator = False
+        self.left_the_others = False
         self._on_every_rank(lambda: self._open_simulator(track))
         parts = (self.config, ranks, self._simulator, track, self._reward)
         task = training_task(*parts, steps=self.counters.steps)
@@ -111,7 +115,9 @@ class Trainer:
             return self._train()
         except (KeyboardInterrupt, SimulatorError):
             if self.config.over_ros and self._stop_asked:
-                return self._stop_asked  # nobody waits for a slow simulator, or one that is gone
+                # Nobody waits for a simulator that is slow or gone.
+                self.left_the_others = True
+                return self._stop_asked
             raise
         finally:
             # Whatever ended the training, what was learnt is kept, unless it is no longer whole.
@@ -166,6 +172,8 @@ class Trainer:
             outcome = work()
         except DeepRacerError as error:
             outcome = error
+        if self._in_simulator:
+            self.ranks.meet()
         results: list[T] = []
         for result in self.ranks.gather(outcome):
             if isinstance(result, DeepRacerError):

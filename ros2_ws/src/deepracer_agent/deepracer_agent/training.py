@@ -6,8 +6,10 @@ torch is imported late here: the other ranks are started first, so that all impo
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
 from typing import TYPE_CHECKING
 
 from deepracer_agent.checkpoints import Checkpoint, CheckpointStore
@@ -188,24 +190,20 @@ def _train(
         ranks = ["-m", "deepracer_agent.rank"]
         others = start_ranks(config.rank_count(), ranks, run.path / "ranks.log")
     try:
-        reason = _train_rank_0(run, checkpoint, weights, show, watch)
+        reason = _train_rank_0(run, others, checkpoint, weights, show, watch)
     except KeyboardInterrupt:
         _finish(run, "stopped", reason="stopped at once")
-        stop_ranks(others, patience=0.5)
         raise
     except BaseException as error:
         _finish(run, "failed", error=str(error) or type(error).__name__)
-        stop_ranks(others, patience=0.5)
         raise
-    is_stopped = reason.startswith("stopped")
-    # A stop does not wait for simulators elsewhere, where the other ranks may be driving.
-    stop_ranks(others, patience=0.5 if is_stopped and config.over_ros else 5.0)
-    _finish(run, "stopped" if is_stopped else "finished", reason=reason)
+    _finish(run, "stopped" if reason.startswith("stopped") else "finished", reason=reason)
     return reason
 
 
 def _train_rank_0(
     run: RunDirectory,
+    others: Sequence[Popen[bytes]],
     checkpoint: Checkpoint | None,
     weights: Path | None,
     show: Show | None,
@@ -214,11 +212,16 @@ def _train_rank_0(
     from deepracer_agent.distributed import Ranks
     from deepracer_agent.trainer import Trainer
 
-    prepare_process()
-    ranks = Ranks.join()
+    patience = 0.5
+    ranks = Ranks()
     try:
+        prepare_process()
+        ranks = Ranks.join()
         ranks.share((str(run.path.resolve()), checkpoint.number if checkpoint else None))
-        return Trainer(run, ranks, checkpoint, weights, show, watch).run()
+        trainer = Trainer(run, ranks, checkpoint, weights, show, watch)
+        reason = trainer.run()
+        patience = 0.5 if trainer.left_the_others else 5.0
+        return reason
     except RuntimeError as error:
         if ranks.size > 1 and "gloo" in str(error):
             raise RunError(
@@ -227,6 +230,8 @@ def _train_rank_0(
             ) from error
         raise
     finally:
+        # In this order: one that is still at work would be waited for.
+        stop_ranks(others, patience)
         ranks.leave()
 
 

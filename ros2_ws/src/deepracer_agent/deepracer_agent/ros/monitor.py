@@ -15,6 +15,7 @@ from std_msgs.msg import Float64
 from deepracer_agent.display import SECONDS_BETWEEN_LINES, line
 from deepracer_agent.progress import Progress
 from deepracer_car.ros import topics
+from deepracer_car.ros.node import SIMULATOR_LOST
 from deepracer_sim.embedded import EmbeddedSimulator
 from deepracer_sim.ros.car_topics import CarTopics
 from deepracer_sim.ros.messages import NANOSECONDS
@@ -62,9 +63,7 @@ class TrainingMonitor:
         """Publish the numbers of an update, or that the training goes back to its checkpoint."""
         if progress.trouble:
             self._restarts += 1
-            self._node.get_logger().warning(
-                f"going back to the last checkpoint: {progress.trouble}"
-            )
+            self._node.get_logger().warning(f"{SIMULATOR_LOST}: {progress.trouble}")
             self._progress = replace(self._progress, run=progress.run, steps=progress.steps)
             self.set_state("restarting", DiagnosticStatus.WARN, progress.trouble)
             return

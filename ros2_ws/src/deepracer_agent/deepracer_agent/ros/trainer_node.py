@@ -125,7 +125,9 @@ def _train(node: TrainerNode) -> int:
     try:
         result = node.train()
         node.get_logger().info(f"run {result.run.name} ended: {result.reason}")
-        if result.run.status.state == "finished":  # who stops it does not want to wait
+        state = result.run.status.state
+        monitor.set_state(state, DiagnosticStatus.OK, result.reason)
+        if state == "finished":  # who stops it does not want to wait
             write_results(result.run)
     except DeepRacerError as error:
         monitor.finish("failed", DiagnosticStatus.ERROR, str(error))
@@ -133,7 +135,7 @@ def _train(node: TrainerNode) -> int:
     except KeyboardInterrupt:
         monitor.finish("stopped", DiagnosticStatus.OK, "stopped at once")
         raise
-    monitor.finish(result.run.status.state, DiagnosticStatus.OK, result.reason)
+    monitor.finish(state, DiagnosticStatus.OK, result.reason)
     return 0
 
 

@@ -6,27 +6,31 @@ command may run under a Python that has no learning library.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple, Union
 
-from launch import LaunchContext
+from launch import Event, EventHandler, LaunchContext, Substitution
 from launch.actions import (
     DeclareLaunchArgument,
+    EmitEvent,
     IncludeLaunchDescription,
     OpaqueFunction,
     RegisterEventHandler,
     Shutdown,
 )
-from launch.event_handlers import OnProcessExit
-from launch.events.process import ProcessExited
-from launch.substitutions import PathJoinSubstitution
+from launch.event_handlers import OnProcessExit, OnProcessIO
+from launch.events import matches_action
+from launch.events.process import ProcessExited, ProcessIO, SignalProcess
+from launch.substitutions import Command, PathJoinSubstitution
 from launch_ros.actions import PushROSNamespace, SetRemap
 from launch_ros.substitutions import FindPackageShare
 
 from deepracer_car.errors import ConfigError, SimulatorError, did_you_mean
+from deepracer_car.ros.node import SIMULATOR_LOST
 
 SWITCH = ("true", "false")
 
@@ -49,7 +53,7 @@ ARGUMENTS: Dict[str, Tuple[str, str, Optional[Tuple[str, ...]]]] = {
     "lockstep": ("false", "Time passes only when a command asks for the next frame.", SWITCH),
     "rtf": ("1", "Simulated seconds per second; 0: as many as the machine can.", None),
     "headless": ("true", "Gazebo: no window.", SWITCH),
-    "restarts": ("0", "How often a simulator that died is started anew.", None),
+    "restarts": ("0", "How often a simulator that died or hangs is started anew.", None),
     "worker": ("0", "Which of several simulators; its ROS domain is this much above ours.", None),
     "rviz": ("false", "Open rviz.", SWITCH),
     "rqt": ("false", "Open rqt.", SWITCH),
@@ -86,6 +90,15 @@ def program(name: str) -> str:
             "does), and source the setup file of ROS."
         )
     return path
+
+
+def command(*words: Union[str, Substitution]) -> Command:
+    """Return what a program says when it is run; its words may hold spaces."""
+    parts: List[Union[str, Substitution]] = []
+    for word in words:
+        parts += [shlex.quote(word)] if isinstance(word, str) else ["'", word, "'"]
+        parts.append(" ")
+    return Command(parts, on_stderr="warn")
 
 
 def share(*parts: str) -> PathJoinSubstitution:
@@ -194,13 +207,20 @@ def start(process: Any) -> List[Any]:
     return [process, OpaqueFunction(function=remember)]
 
 
+class SimulatorLost(Event):
+    """The main process cannot go on with the simulators as they are."""
+
+
 def essential(process: Any, restarts: int = 0, may_finish: bool = False) -> List[Any]:
     """Start a process without which the rest is pointless: its end is the end of the launch.
 
     The launch then fails and says which process it was. Before that it may end as often as launch
     starts it anew (``restarts``, as in `restarted`); ``may_finish`` if success is no failure.
+    A process that may be started anew, and that lives still when simulators are lost, hangs: it is
+    ended.
     """
     ends: List[ProcessExited] = []
+    lost: List[Event] = []
 
     def ended(event: ProcessExited, context: LaunchContext) -> None:
         ends.append(event)
@@ -209,12 +229,27 @@ def essential(process: Any, restarts: int = 0, may_finish: bool = False) -> List
             times = f" (start number {len(ends)})" if restarts else ""
             raise SimulatorError(f"{_ended(event)}{times}, and the rest is no use without it.")
 
-    handler = OnProcessExit(target_action=process, on_exit=ended)
-    return [RegisterEventHandler(handler), *start(process)]
+    def end(context: LaunchContext) -> Optional[List[Any]]:
+        lost.append(context.locals.event)
+        if len(ends) >= len(lost):
+            return None
+        kill = SignalProcess(signal_number="SIGKILL", process_matcher=matches_action(process))
+        return [EmitEvent(event=kill)]
+
+    handlers: List[EventHandler] = [OnProcessExit(target_action=process, on_exit=ended)]
+    if restarts:
+        entities = OpaqueFunction(function=end)
+        handlers.append(
+            EventHandler(matcher=lambda event: isinstance(event, SimulatorLost), entities=entities)
+        )
+    return [*map(RegisterEventHandler, handlers), *start(process)]
 
 
 def main_process(process: Any) -> List[Any]:
-    """Start the process that the launch is for: when it is done, so is the launch."""
+    """Start the process that the launch is for: when it is done, so is the launch.
+
+    When it says that it has lost its simulators, those that hang are ended.
+    """
 
     def ended(event: ProcessExited, context: LaunchContext) -> Optional[Shutdown]:
         if context.is_shutdown:
@@ -223,8 +258,14 @@ def main_process(process: Any) -> List[Any]:
             raise SimulatorError(f"{_ended(event)}. What it said last stands above.")
         return Shutdown(reason=f"{event.process_name} is done")
 
-    handler = OnProcessExit(target_action=process, on_exit=ended)
-    return [RegisterEventHandler(handler), *start(process)]
+    def said(event: ProcessIO) -> Optional[EmitEvent]:
+        return EmitEvent(event=SimulatorLost()) if SIMULATOR_LOST.encode() in event.text else None
+
+    handlers = [
+        OnProcessExit(target_action=process, on_exit=ended),
+        OnProcessIO(target_action=process, on_stdout=said, on_stderr=said),
+    ]
+    return [*map(RegisterEventHandler, handlers), *start(process)]
 
 
 def _ended(event: ProcessExited) -> str:

@@ -18,6 +18,9 @@ from deepracer_car.errors import DeepRacerError
 SIGNAL_PATIENCE = 0.1
 """A signal is heeded within this time, s: Python sees one only when it runs."""
 
+SIMULATOR_LOST = "going back to the last checkpoint"
+"""How a trainer's log line begins when its simulator has failed; launch then starts a new one."""
+
 
 def spin(make_node: Callable[[], Node], args: Optional[List[str]] = None) -> int:
     """Make a node, spin it until it is told to stop, and return the exit status of its process.

@@ -149,6 +149,12 @@ class Link:
                 raise SimulatorError(f"{what}; waited {timeout:g} s. {self._advice()}")
             self._waiting.wait(min(left, SLICE))
 
+    def serve(self, seconds: float) -> None:
+        """Serve subscriptions and clients for so long."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0.0:
+            self._waiting.wait(min(left, SLICE))
+
     def close(self) -> None:
         """Leave the domain."""
         self.node.destroy_node()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import cached_property
+from math import remainder, tau
 from typing import Literal
 
 import numpy as np
@@ -22,6 +22,8 @@ from deepracer_sim.simulator import Floats, Frames
 
 CONNECT_ATTEMPTS, CONNECT_TIMEOUT = 2, 2.0
 """How often and how long, s, a first answer is waited for before it must come."""
+PLACE_TOLERANCE = 0.05
+"""A car that was put somewhere is there within so many m and rad, and slower than this, m/s."""
 
 World = Literal["simulator_node", "gazebo"]
 
@@ -60,7 +62,7 @@ class RosSimulator:
             startup_timeout=startup_timeout,
         )
         self._kind = world
-        self._connected = False
+        self._in_step = False
         # Gazebo's bridge does not latch, and a latched subscriber does not hear it.
         qos = topics.latched() if world == "simulator_node" else topics.every_message()
         self._odometry = self._link.stream(Odometry, topics.ODOMETRY, qos)
@@ -69,17 +71,19 @@ class RosSimulator:
     @property
     def poses(self) -> Floats:
         """(1, 3): x, y in metres, yaw in radians."""
-        return motion_of(self._placed(self._odometry))[0][np.newaxis]
+        self._require_place()
+        return motion_of(self._odometry.message)[0][np.newaxis]
 
     @property
     def speeds(self) -> Floats:
         """(1,) forward speed, m/s."""
-        return np.array([motion_of(self._placed(self._odometry))[1]])
+        self._require_place()
+        return np.array([motion_of(self._odometry.message)[1]])
 
     @property
     def stamp(self) -> int:
         """Simulated time of `frames`, ns."""
-        self._placed(self._images)
+        self._require_place()
         return self._images.stamp
 
     def place(self, cars: npt.NDArray[np.int64], poses: Floats, speeds: Floats) -> None:
@@ -93,10 +97,12 @@ class RosSimulator:
                 f"A car on ROS cannot be placed at {np.max(speeds):g} m/s; place it at rest, or "
                 "use the embedded simulator."
             )
-        for x, y, yaw in np.asarray(poses)[: len(cars)].tolist():
-            if not self._connected:
-                self._connect(x, y, yaw)
-            self._wait_for(self._world.place(x, y, yaw))
+        for pose in np.asarray(poses)[: len(cars)]:
+            if not self._in_step:
+                self._connect(pose)
+            self._in_step = False
+            self._arrive(self._world.place(*pose.tolist()), pose)
+            self._in_step = True
 
     def step(self, commands: Floats) -> None:
         """Hold ``commands`` (1, 2), steering angle, rad, and speed, m/s, for one control step.
@@ -104,12 +110,15 @@ class RosSimulator:
         Raises:
             SimulatorError: the simulator does not answer, or is moved by somebody else too.
         """
-        steering_angle, speed = commands[0].tolist()
-        self._wait_for(self._world.step(steering_angle, speed))
+        self._require_place()
+        self._in_step = False
+        self._wait_for(self._world.step(*commands[0].tolist()))
+        self._in_step = True
 
     def frames(self, cars: npt.NDArray[np.int64] | None = None) -> Frames:
         """Return a new picture of what the car sees, (1, 1, 120, 160); without cars, none."""
-        frame = preprocess(to_array(self._placed(self._images)))[np.newaxis]
+        self._require_place()
+        frame = preprocess(to_array(self._images.message))[np.newaxis]
         return frame.copy() if cars is None else frame[cars]
 
     def close(self) -> None:
@@ -125,18 +134,34 @@ class RosSimulator:
         world: WorldControl = GazeboWorld(self._link, self._odometry, self._images)
         return world
 
-    def _connect(self, x: float, y: float, yaw: float) -> None:
-        """Place the car a few times until something comes back, or not.
+    def _connect(self, pose: Floats) -> None:
+        """Place the car a few times until it is there, or not.
 
-        Who shows up first may be a simulator that is just ending, or one that does not hear every
-        topic yet; both pass.
+        Who answers first may be a simulator that is just ending, one that does not hear every topic
+        yet, or one that was busy with earlier commands; all of that passes.
         """
-        self._connected = True
         for _ in range(CONNECT_ATTEMPTS):
-            stamp = self._world.place(x, y, yaw)
-            with suppress(SimulatorError):
-                self._wait_for(stamp, CONNECT_TIMEOUT)
-                break
+            stamp = self._world.place(*pose.tolist())
+            try:
+                return self._arrive(stamp, pose, CONNECT_TIMEOUT)
+            except SimulatorError:
+                # What is still on its way must not be taken for the next answer.
+                self._link.serve(CONNECT_TIMEOUT)
+        return None
+
+    def _arrive(self, stamp: int, asked: Floats, timeout: float | None = None) -> None:
+        """Wait until the car is seen at rest at the pose that was asked for."""
+        self._wait_for(stamp, timeout)
+        pose, speed = motion_of(self._odometry.message)
+        off = pose - asked
+        off[2] = remainder(off[2], tau)
+        if max(*abs(off), abs(speed)) > PLACE_TOLERANCE:
+            x, y, yaw = pose
+            raise SimulatorError(
+                f"The car was put at ({asked[0]:.2f}, {asked[1]:.2f}) m, {asked[2]:.2f} rad, but "
+                f"topic {self._odometry.topic} tells of ({x:.2f}, {y:.2f}) m, {yaw:.2f} rad at "
+                f"{speed:.2f} m/s. Does somebody else drive or place it?"
+            )
 
     def _wait_for(self, stamp: int, timeout: float | None = None) -> None:
         """Wait for odometry and frame of exactly this stamp, ns; an older one is never used."""
@@ -157,7 +182,9 @@ class RosSimulator:
                 "or place its car?"
             )
 
-    def _placed(self, stream: Stream) -> object:
-        if stream.message is None:
-            raise SimulatorError(f"Nothing came on topic {stream.topic} yet; place the car first.")
-        return stream.message
+    def _require_place(self) -> None:
+        """Refuse to go on, or to show what was seen last, before the car was placed."""
+        if not self._in_step:
+            raise SimulatorError(
+                "Nothing is known of the car; place it first, and again after an error."
+            )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
+from rclpy.duration import Duration
 from std_msgs.msg import Float64
 
 from deepracer_car.ros import topics
 from deepracer_sim.ros.link import Link, Stream
 from deepracer_sim.ros.messages import initial_pose, step_number, step_stamp
+
+DELIVERY_TIMEOUT = 4.0
+"""Longest wait for receipts, s: they may take 3 s, and who was killed never sends any."""
 
 
 class WorldControl(Protocol):
@@ -51,7 +56,9 @@ class NodeWorld:
         self._servo = link.publisher(Float64, topics.SERVO, qos)
         self._throttle = link.publisher(Float64, topics.THROTTLE, qos)
         self._angle, self._speed = Float64(), Float64()
-        for publisher in (self._initial_pose, self._servo, self._throttle):
+        self._publishers = self._initial_pose, self._servo, self._throttle
+        self._asked = -1
+        for publisher in self._publishers:
             link.wait_for_subscriber(publisher)
         link.wait_for(
             lambda: odometry.message is not None,
@@ -69,9 +76,19 @@ class NodeWorld:
 
     def place(self, x: float, y: float, yaw: float) -> int:
         """Publish the pose; the node's clock moves on, the car does not."""
+        if self._odometry.stamp < self._asked:
+            self._wait_for_delivery()
         stamp = self._next_stamp()
         self._initial_pose.publish(initial_pose(x, y, yaw))
         return stamp
 
     def _next_stamp(self) -> int:
-        return step_stamp(step_number(self._odometry.stamp) + 1)
+        self._asked = step_stamp(step_number(self._odometry.stamp) + 1)
+        return self._asked
+
+    def _wait_for_delivery(self) -> None:
+        """Wait for the receipt of all messages: those that come late must not move the car."""
+        deadline = time.monotonic() + DELIVERY_TIMEOUT
+        for publisher in self._publishers:
+            left = max(deadline - time.monotonic(), 0.0)
+            publisher.wait_for_all_acked(Duration(seconds=left))
