@@ -69,7 +69,7 @@ def import_model(
     """
     from deepracer_agent.imports import import_model as do_import
 
-    found = do_import(file, name, runs)
+    found = do_import(file, name, root=runs)
     if as_json:
         print_json(found.to_json())
         return

@@ -78,12 +78,12 @@ def read_settings(files: ModelFiles, contents: Contents) -> Settings:
         given, track = _job(files, notes)
         if contents.bundle is not None:
             track = track or _track_of_bundle(files, contents.bundle)
+        if metadata is not None:
+            given["model_metadata"] = metadata
+        if hyperparameters is not None:
+            given["hyperparameters"] = hyperparameters.model_dump()
     known = _known_track(given, track, notes)
     given.update(known or {"track": _DEFAULT_TRACK, "direction": None})
-    if metadata is not None:
-        given["model_metadata"] = metadata
-    if hyperparameters is not None:
-        given["hyperparameters"] = hyperparameters.model_dump()
     is_training = contents.kind not in _MODELS or reward is not None
     whole = _config(given, metadata, notes) if metadata is not None and is_training else None
     own = _in_run(contents, "metrics.jsonl")

@@ -12,7 +12,6 @@ from deepracer_agent.imported_metrics import History, read_history
 from deepracer_agent.imported_settings import Settings, read_settings
 from deepracer_agent.inspection import Contents, extract_bundle
 from deepracer_agent.runs import RunDirectory, RunStatus, write_file
-from deepracer_agent.training import RUNS
 from deepracer_agent.training_folder import DEFAULT_REWARD
 from deepracer_car.errors import ConfigError, ModelError
 
@@ -60,7 +59,7 @@ class Imported:
         return steps
 
 
-def import_model(path: Path, name: str | None = None, root: Path = RUNS) -> Imported:
+def import_model(path: Path, name: str | None = None, *, root: Path) -> Imported:
     """Make a run of a bundle, an archive, the folder of a model or a run; nothing of it is run.
 
     Args:
