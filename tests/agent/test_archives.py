@@ -57,8 +57,10 @@ def test_files_are_listed_and_what_may_be_read_is_read(tmp_path: Path, mode: str
 
 @pytest.mark.parametrize(
     "name",
-    ["../x.json", "a/../../x.json", "/etc/x.json", "~/x.json", "C:/x.json", "a\\..\\x.json"]
-    + ["a\nb.json", "\x1b[2Jx.json", "n" * 500],
+    [
+        *("../x.json", "a/../../x.json", "/etc/x.json", "~/x.json", "C:/x.json", "a\\..\\x.json"),
+        *("a\nb.json", "\x1b[2Jx.json", "n" * 500),
+    ],
 )
 def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
     told = refusal(pack(tmp_path / "a.tar.gz", *GOOD, member(name)))
