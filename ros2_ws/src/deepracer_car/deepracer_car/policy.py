@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deepracer_car.action_space import ActionSpace, DiscreteActionSpace
-from deepracer_car.errors import ModelError
+from deepracer_car.errors import ModelError, NotANumberError
 from deepracer_car.model_bundle import ModelBundle
 from deepracer_car.observation import OBSERVATION_SHAPE
 
@@ -37,6 +37,7 @@ class OnnxPolicy:
             ModelError: ONNX Runtime is not installed or refuses the network, or the network does
                 not fit its metadata.
         """
+        self._file = bundle.policy
         self._is_discrete = isinstance(bundle.metadata.action_space, DiscreteActionSpace)
         self._session = _open_session(bundle)
         values = answer_count(bundle.metadata.action_space)
@@ -53,11 +54,7 @@ class OnnxPolicy:
                 f"{bundle.policy} gives {OUTPUT} {answer.shape}; the action space of its metadata "
                 f"needs (1, {values}). The two belong to different models: export the bundle again."
             )
-        if not np.isfinite(answer).all():
-            raise ModelError(
-                f"{bundle.policy} answers a black picture with values that are not numbers. The "
-                "training diverged: export an earlier checkpoint."
-            )
+        self.predict(blank)
 
     def answers(self, observations: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return the network's output for observations (N, 1, 120, 160); see `OUTPUT`."""
@@ -68,8 +65,16 @@ class OnnxPolicy:
         """Choose for observations (N, 1, 120, 160): the positions (N,) of the preferred actions.
 
         Of a continuous action space: (N, 2), not yet clipped.
+
+        Raises:
+            NotANumberError: the network is broken.
         """
         answers = self.answers(observations)
+        if not np.isfinite(answers).all():
+            raise NotANumberError(
+                f"{self._file} answers a picture with values that are not numbers. The training "
+                "diverged: export an earlier checkpoint."
+            )
         return np.argmax(answers, axis=1) if self._is_discrete else answers
 
 
