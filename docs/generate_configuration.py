@@ -17,7 +17,12 @@ from deepracer_agent.config import TrainingConfig
 from deepracer_agent.config_files import describe
 from deepracer_agent.config_sections import TargetConfig
 from deepracer_agent.hyperparameters import Hyperparameters
-from deepracer_car.model_metadata import NEURAL_NETWORKS, OTHER_SENSORS
+from deepracer_car.model_metadata import (
+    CAMERA_CHANNELS,
+    LIDAR_SENSORS,
+    NEURAL_NETWORKS,
+    SIMULATED_SENSORS,
+)
 
 TARGET = Path(__file__).with_name("configuration.md")
 FILES = {"hyperparameters": "hyperparameters.json", "model_metadata": "model_metadata.json"}
@@ -66,12 +71,12 @@ METADATA = """\
 | `neural_network` | {networks} | none |
 | `training_algorithm` | `clipped_ppo` | `clipped_ppo` |
 | `version` | `"1"` to `"6"` | `"2"`, or `"1"` without `sensor` |
-| `lidar_config` | is read and dropped | |
+| `lidar_config` | dropped where no lidar is among the sensors | as on the car |
 
 `DEEP_CONVOLUTIONAL_NETWORK_SHALLOW` chooses the preset `deepracer` and `fast` the preset `fast`,
 unless `training.yaml` names a network; with the other two, `training.yaml` must name one. The
 sensors {sensors}
-and the algorithm `sac` are known and refused.
+and the algorithm `sac` can be exported, and are refused for training.
 
 `action_space` as a list of 2 to 30 actions. The policy names one by its position; `index` is for
 people:
@@ -144,7 +149,11 @@ def _metadata() -> str:
     return METADATA.format(
         actions=len(space),
         networks=" or ".join(f"`{name}`" for name in NEURAL_NETWORKS),
-        sensors=", ".join(f"`{name}`" for name in OTHER_SENSORS),
+        sensors=", ".join(
+            f"`{name}`"
+            for name in (*CAMERA_CHANNELS, *LIDAR_SENSORS)
+            if name not in SIMULATED_SENSORS
+        ),
     )
 
 

@@ -22,7 +22,7 @@ def car(context):
     settings = {
         "model": str(Path(chosen["model"]).expanduser().absolute()),
         "armed": chosen["armed"] == "true",
-        **{name: chosen[name] for name in ("camera", "output")},
+        **{name: chosen[name] for name in ("camera", "output", "log")},
         **{name: number(context, name) for name in ("throttle_scale", "max_speed")},
     }
     driver = Node(
@@ -42,7 +42,7 @@ def generate_launch_description():
         DeclareLaunchArgument(
             "camera",
             default_value="image",
-            description="What the camera publishes: Image, CompressedImage, or CameraMsg of the car.",
+            description="What the camera publishes: Image, CompressedImage or CameraMsg.",
             choices=list(CAMERAS),
         ),
         DeclareLaunchArgument(
@@ -67,6 +67,9 @@ def generate_launch_description():
         ),
         DeclareLaunchArgument(
             "max_speed", default_value="4.0", description="A faster decision counts as this, m/s."
+        ),
+        DeclareLaunchArgument(
+            "log", default_value="", description="Folder that the drive is written into, if any."
         ),
         *arguments("namespace"),
     ]

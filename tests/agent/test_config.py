@@ -197,6 +197,10 @@ def test_other_durations_are_refused(text: str) -> None:
         ({"model_metadata": {"sensor": ["LIDAR"]}}, "model_metadata: 'action_space' is missing"),
         ({"model_metadata": 3}, "model_metadata: int given"),
         (
+            {"model_metadata": {"action_space": CONTINUOUS, "sensor": ["STEREO_CAMERAS"]}},
+            "STEREO_CAMERAS is not simulated by this version",
+        ),
+        (
             {"model_metadata": {"action_space": CONTINUOUS, "training_algorithm": "sac"}},
             "training_algorithm sac is not trained by this version",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from deepracer_car.action_space import ContinuousActionSpace, DiscreteActionSpace
 from deepracer_car.errors import ConfigError
 from deepracer_car.model_metadata import (
-    CAMERA_SENSORS,
+    CAMERA_CHANNELS,
+    LIDAR_SENSORS,
     NEURAL_NETWORKS,
-    OTHER_SENSORS,
+    SIMULATED_SENSORS,
     VERSIONS,
+    LidarConfig,
     ModelMetadata,
 )
 
@@ -30,6 +33,7 @@ DISCRETE: dict[str, Any] = {
     "action_space_type": "discrete",
     "version": "5",
 }
+LIDAR = {"sensor": ["FRONT_FACING_CAMERA", "LIDAR"]}
 CONTINUOUS: dict[str, Any] = {
     **DISCRETE,
     "action_space": {
@@ -71,7 +75,7 @@ def test_absent_keys_mean_what_the_original_means() -> None:
 
 
 @given(
-    st.sampled_from(CAMERA_SENSORS),
+    st.sampled_from(sorted(CAMERA_CHANNELS)),
     st.sampled_from((None, *NEURAL_NETWORKS)),
     st.sampled_from(VERSIONS),
 )
@@ -94,11 +98,45 @@ def test_any_one_misspelt_key_is_rejected_and_named(key: str, at: int, letter: s
     assert f"Did you mean '{key}'?" in str(caught.value)
 
 
-@pytest.mark.parametrize("sensor", OTHER_SENSORS)
-def test_sensors_of_the_format_that_are_not_simulated_are_refused_by_name(sensor: str) -> None:
-    for names in ([sensor], ["FRONT_FACING_CAMERA", sensor]):
+@pytest.mark.parametrize("sensor", [*CAMERA_CHANNELS, *LIDAR_SENSORS])
+def test_only_the_front_camera_is_simulated(sensor: str) -> None:
+    names = [sensor] if sensor in CAMERA_CHANNELS else ["FRONT_FACING_CAMERA", sensor]
+    metadata = ModelMetadata.from_json({**DISCRETE, "sensor": names})
+    if sensor in SIMULATED_SENSORS:
+        metadata.check_simulated()
+    else:
         with pytest.raises(ConfigError, match=f"{sensor} is not simulated by this version"):
-            ModelMetadata.from_json({**DISCRETE, "sensor": names})
+            metadata.check_simulated()
+
+
+@pytest.mark.parametrize(
+    ("sensor", "channels", "values"),
+    [
+        (["observation"], 1, 0),
+        (["STEREO_CAMERAS"], 2, 0),
+        (["LIDAR", "LEFT_CAMERA"], 1, 64),
+        (["STEREO_CAMERAS", "SECTOR_LIDAR"], 2, 8),
+    ],
+)
+def test_sensors_tell_the_size_of_what_is_seen(
+    sensor: list[str], channels: int, values: int
+) -> None:
+    metadata = ModelMetadata.from_json({**DISCRETE, "sensor": sensor})
+    assert (metadata.camera_channels, metadata.lidar_values) == (channels, values)
+    assert ModelMetadata.from_json(metadata.to_json()) == metadata
+    # A car that finds one key of lidar_config wants all seven.
+    assert len(metadata.to_json().get("lidar_config", range(7))) == 7
+
+
+def test_a_lidar_is_as_on_an_unmodified_car_unless_the_file_says_otherwise() -> None:
+    content = {**DISCRETE, "sensor": ["LIDAR", "FRONT_FACING_CAMERA"]}
+    given = {"num_values": 32, "min_angle": -90.0, "clipping_dist": 2.0}
+    config = ModelMetadata.from_json({**content, "lidar_config": given}).lidar_config
+    assert config == LidarConfig(num_values=32, min_angle=-math.pi / 2, num_sectors=32)
+    told = config.to_json()
+    assert (told["min_angle"], told["max_angle"], told["max_distance"]) == (-90.0, 150.0, 0.5)
+    # Of a model without a lidar it says nothing.
+    assert ModelMetadata.from_json({**DISCRETE, "lidar_config": given}).lidar_config is None
 
 
 @pytest.mark.parametrize(
@@ -107,7 +145,15 @@ def test_sensors_of_the_format_that_are_not_simulated_are_refused_by_name(sensor
         ({"sensor": "FRONT_FACING_CAMERA"}, "a list of names"),
         ({"sensor": []}, "a list of names"),
         ({"sensor": ["FRONT_FACING_CAMRA"]}, "Did you mean 'FRONT_FACING_CAMERA'"),
-        ({"sensor": ["FRONT_FACING_CAMERA"] * 2}, "exactly one camera"),
+        ({"sensor": ["FRONT_FACING_CAMERA"] * 2}, "exactly one is allowed"),
+        ({"sensor": ["LIDAR"]}, "0 of the kind camera given"),
+        ({"sensor": ["observation", "LIDAR", "SECTOR_LIDAR"]}, "at most one is allowed"),
+        ({"sensor": ["observation", "DISCRETIZED_SECTOR_LIDAR"]}, "known to no car"),
+        (LIDAR | {"lidar_config": [1]}, "lidar_config: .* an object"),
+        (LIDAR | {"lidar_config": {"num_value": 3}}, "Did you mean 'num_values'"),
+        (LIDAR | {"lidar_config": {"min_angle": "x"}}, "lidar_config.min_angle: 'x' given"),
+        (LIDAR | {"lidar_config": {"num_values": 0}}, "lidar_config.num_values: 0 given"),
+        (LIDAR | {"lidar_config": {"num_sectors": 2.5}}, "lidar_config.num_sectors: 2.5 given"),
         ({"neural_network": "DEEP"}, "neural_network: 'DEEP' given"),
         ({"training_algorithm": "ppo"}, "training_algorithm: 'ppo' given"),
         ({"training_algorithm": "sac"}, "sac given with a discrete action_space"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from deepracer_car.errors import ModelError
 from deepracer_car.model_bundle import FORMAT, METADATA, POLICY, PROVENANCE, ModelBundle, checksum
 from deepracer_car.model_metadata import ModelMetadata
 from deepracer_car.observation import OBSERVATION_SHAPE
-from deepracer_car.policy import INPUT, OUTPUT, OnnxPolicy
+from deepracer_car.policy import INPUT, LIDAR_INPUT, OUTPUT, RUNTIMES, OnnxPolicy
 
 DISCRETE = DiscreteActionSpace(tuple(Action(angle, 1.0) for angle in (-0.5, 0.0, 0.5)))
 CONTINUOUS = ContinuousActionSpace(-0.5, 0.5, 0.5, 2.0)
@@ -74,9 +75,12 @@ def pictures(*brightness: tuple[int, ...]) -> np.ndarray:
     return black
 
 
-def test_of_discrete_actions_the_preferred_one_is_chosen(bundle) -> None:
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_of_discrete_actions_the_preferred_one_is_chosen(bundle, runtime: str) -> None:
+    pytest.importorskip(runtime)
     opened = ModelBundle.open(bundle(DISCRETE, brightest(3)))
-    policy = OnnxPolicy(opened)
+    policy = OnnxPolicy(opened, runtime)
+    assert policy.runtime == runtime
     chosen = policy.predict(pictures((9, 3, 2), (1, 2, 200), (4, 5, 0)))
     assert chosen.tolist() == [0, 2, 1]
     angles = opened.metadata.action_space.decode(chosen)[:, 0]
@@ -119,8 +123,62 @@ def test_what_is_no_network_is_refused(bundle) -> None:
     folder = bundle(DISCRETE, brightest(3))
     (folder / POLICY).write_bytes(b"no network")
     seal(folder)
-    with pytest.raises(ModelError, match=r"policy\.onnx cannot be run by ONNX Runtime"):
+    with pytest.raises(ModelError, match=r"policy\.onnx cannot be run by onnxruntime"):
         OnnxPolicy(ModelBundle.open(folder))
+
+
+def test_without_onnx_runtime_openvino_drives(bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    opened = ModelBundle.open(bundle(DISCRETE, brightest(3)))
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    policy = OnnxPolicy(opened)
+    assert policy.runtime == "openvino"
+    assert policy.predict(pictures((1, 2, 200))).tolist() == [2]
+    with pytest.raises(ModelError, match="pip install onnxruntime"):
+        OnnxPolicy(opened, "onnxruntime")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ModelError, match="onnxruntime or openvino is needed"):
+        OnnxPolicy(opened)
+    with pytest.raises(ModelError, match="'tensorflow' given, onnxruntime or openvino is allowed"):
+        OnnxPolicy(opened, "tensorflow")
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_pair_of_cameras_and_a_lidar_are_heard(bundle, runtime: str) -> None:
+    pytest.importorskip(runtime)
+    folder = bundle(DISCRETE, brightest(3))
+    # Prefers the action whose sector, of the first three, is taken.
+    nodes = [
+        helper.make_node("Slice", [LIDAR_INPUT, "start", "end", "axis"], ["sectors"]),
+        helper.make_node("Cast", [INPUT], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["pixels"], ["brightness"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Unsqueeze", ["brightness", "axis"], ["column"]),
+        helper.make_node("Mul", ["sectors", "column"], [OUTPUT]),
+    ]
+    numbers = {"start": 0, "end": 3, "axis": 1}
+    graph = helper.make_graph(
+        nodes,
+        "sectors",
+        [
+            helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["batch", 2, 120, 160]),
+            helper.make_tensor_value_info(LIDAR_INPUT, TensorProto.FLOAT, ["batch", 8]),
+        ],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", 3])],
+        initializer=[numpy_helper.from_array(np.array([v]), k) for k, v in numbers.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    (folder / POLICY).write_bytes(model.SerializeToString())
+    ModelMetadata(DISCRETE, ("STEREO_CAMERAS", "SECTOR_LIDAR")).save(folder / METADATA)
+    seal(folder)
+    policy = OnnxPolicy(ModelBundle.open(folder), runtime)
+    pair = np.full((2, 2, 120, 160), 9, dtype=np.uint8)
+    assert policy.predict(pair, np.eye(2, 8, 1, dtype=np.float32)).tolist() == [1, 2]
+    with pytest.raises(ModelError, match="lidar has 8 values; nothing is given"):
+        policy.predict(pair)
+    ModelMetadata(DISCRETE, ("STEREO_CAMERAS",)).save(folder / METADATA)
+    seal(folder)
+    with pytest.raises(ModelError, match=r"does not take observation \(1, 2, 120, 160\) uint8 and"):
+        OnnxPolicy(ModelBundle.open(folder), runtime)
 
 
 def test_no_folder_is_no_bundle(tmp_path: Path) -> None:

@@ -354,3 +354,21 @@ def test_what_makes_no_sense_ends_with_the_reason(
     assert node.returncode == 1
     assert reason in err
     assert "Traceback" not in err
+
+
+def test_the_drive_is_written_down(
+    start_node, driver: Driver, bundle: ModelBundle, tmp_path: Path
+) -> None:
+    node = start_node(NODE, model=bundle.path, armed=True, log=tmp_path / "drives", **PATIENT)
+    driver.until_driving()
+    driver.until(lambda: driver.value("log_lost") == "0", "no report of the log")
+    node.send_signal(signal.SIGINT)
+    assert node.wait(30.0) == 0
+    lines = [
+        json.loads(line)
+        for file in sorted((tmp_path / "drives").rglob("*.jsonl"))
+        for line in file.read_text().splitlines()
+    ]
+    text = json.dumps(lines)
+    assert "good decision" in text
+    assert "shutdown" in text, "the end is a part of the drive"

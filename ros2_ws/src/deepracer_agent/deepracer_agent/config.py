@@ -174,6 +174,10 @@ class TrainingConfig(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> TrainingConfig:
         metadata, learning = self.model_metadata, self.hyperparameters
+        try:
+            metadata.check_simulated()
+        except ConfigError as error:
+            raise ValueError(f"model_metadata: {error}") from None
         if metadata.training_algorithm == "sac":
             raise ValueError(
                 "model_metadata: training_algorithm sac is not trained by this version; "

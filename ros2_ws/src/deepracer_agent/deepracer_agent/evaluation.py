@@ -160,6 +160,7 @@ def evaluate(
     if laps < 1:
         raise ConfigError(f"laps is {laps}; at least 1 lap can be driven.")
     model = find_model(model, checkpoint, root) if isinstance(model, str) else model
+    model.metadata.check_simulated()
     config = TrainingConfig.load(model.run.config) if model.run else None
     road = _road(model, config, track, direction)
     steps = config.max_steps_per_episode if config else RaceRules.max_steps

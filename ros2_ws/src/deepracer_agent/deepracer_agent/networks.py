@@ -1,11 +1,13 @@
 """The two network presets: what turns 160x120 grey pixels into features for policy and value.
 
 Both take observations as they come from the camera, uint8 0 to 255 of shape (batch, 1, 120, 160);
-scaling to 0 to 1 is part of the first layer.
+scaling to 0 to 1 is part of the first layer. Of a pair of cameras the pictures are two channels;
+where there is a lidar besides, an observation is a dictionary of both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 import llvmlite.binding
@@ -17,6 +19,27 @@ from torch import nn
 from torch.nn import functional
 
 Preset = Literal["fast", "deepracer"]
+
+LIDAR_FEATURES = 256
+"""Of both layers that a lidar goes through, as in the original."""
+
+
+def sensors_of(space: spaces.Dict) -> tuple[str, str]:
+    """Names of camera and lidar in observations of both."""
+    by_dimensions = {len(part.shape or ()): name for name, part in space.items()}
+    return by_dimensions[3], by_dimensions[1]
+
+
+def sizes_of(space: spaces.Space[Any]) -> tuple[tuple[int, int, int], int]:
+    """Channels, rows and columns of the picture, and number of the lidar's values, 0 without one.
+
+    Args:
+        space: of observations: a picture, or a dictionary of a picture and what a lidar measures.
+    """
+    if not isinstance(space, spaces.Dict):
+        return cast("tuple[int, int, int]", space.shape), 0
+    camera, lidar = (space[name].shape for name in sensors_of(space))
+    return cast("tuple[int, int, int]", camera), cast("tuple[int]", lidar)[0]
 
 
 def has_bfloat16() -> bool:
@@ -33,11 +56,14 @@ class RacingCnn(BaseFeaturesExtractor):
     arrangement, and the averaging, depend on no weight: `condense` does both once for the many
     passes over a rollout. On a processor with bfloat16 the layers run in it; weights and features
     stay float32.
+
+    A lidar goes through two dense layers of its own, whose answer joins the convolutions' before
+    the dense layer.
     """
 
     def __init__(
         self,
-        observation_space: spaces.Box,
+        observation_space: spaces.Box | spaces.Dict,
         convolutions: tuple[tuple[int, int, int], ...],
         features: int,
         pool: bool,
@@ -45,14 +71,17 @@ class RacingCnn(BaseFeaturesExtractor):
         """Build the layers.
 
         Args:
-            observation_space: of shape (channels, rows, columns).
+            observation_space: of shape (channels, rows, columns), or a dictionary of that and the
+                lidar's, of shape (values,).
             convolutions: (filters, kernel, stride) of each layer; no padding. Kernel and picture
                 of the first must be whole numbers of strides.
             features: size of the dense layer.
             pool: average 2x2 pixels first.
         """
         super().__init__(observation_space, features)
-        self.channels, rows, columns = observation_space.shape
+        (self.channels, rows, columns), values = sizes_of(observation_space)
+        if isinstance(observation_space, spaces.Dict):
+            self.camera_name, self.lidar_name = sensors_of(observation_space)
         self.pool = pool
         self.reduced = has_bfloat16()
         channels = self.channels
@@ -64,10 +93,23 @@ class RacingCnn(BaseFeaturesExtractor):
         with torch.no_grad():
             sample = torch.zeros(1, self.channels, rows, columns, dtype=torch.uint8)
             flat = self._convolve(self.condense(sample).float()).numel()
+        self.lidar: nn.Sequential | None = None
+        if values:
+            self.lidar = nn.Sequential(
+                nn.Linear(values, LIDAR_FEATURES),
+                nn.ReLU(),
+                nn.Linear(LIDAR_FEATURES, LIDAR_FEATURES),
+                nn.ReLU(),
+            )
+            flat += LIDAR_FEATURES
         self.dense = nn.Sequential(nn.Linear(flat, features), nn.ReLU())
 
-    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+    def forward(self, observations: torch.Tensor | Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return features (batch, features) of observations, as they are or condensed."""
+        measured: torch.Tensor | None = None
+        if isinstance(observations, Mapping):
+            measured = observations[self.lidar_name]
+            observations = observations[self.camera_name]
         if observations.shape[1] == self.channels:
             observations = self.condense(observations)
         reduced = self._is_reduced(observations)
@@ -75,6 +117,8 @@ class RacingCnn(BaseFeaturesExtractor):
             pixels = observations.to(torch.bfloat16 if reduced else torch.float32)
             # Flattened in the order that it lies in memory: channels last.
             flat = self._convolve(pixels).permute(0, 2, 3, 1).flatten(1)
+            if self.lidar is not None:
+                flat = torch.cat([flat, self.lidar(measured)], dim=1)
             features: torch.Tensor = self.dense(flat)
         return features.float()
 

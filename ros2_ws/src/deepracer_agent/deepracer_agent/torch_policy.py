@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from stable_baselines3 import PPO
+from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.policies import BasePolicy
 
 from deepracer_agent.process import prepare_process
@@ -23,16 +23,24 @@ class TorchPolicy:
         self.network = network
 
     @classmethod
-    def load(cls, path: Path, device: str = "auto") -> TorchPolicy:
+    def load(cls, path: Path, device: str = "auto", algorithm: str = "clipped_ppo") -> TorchPolicy:
         """Load the network of a saved model.
+
+        Args:
+            path: what Stable-Baselines3 saved.
+            device: where the network is to run.
+            algorithm: what it learnt by, as ``model_metadata.json`` names it.
 
         Raises:
             RunError: the file is not a model.
         """
         prepare_process()
         try:
+            if algorithm == "sac":
+                # Driving needs none of what it remembers.
+                return cls(SAC.load(path, device=device, buffer_size=1).policy)
             return cls(PPO.load(path, device=device).policy)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (AttributeError, OSError, TypeError, ValueError, KeyError, RuntimeError) as error:
             raise RunError(f"{path} cannot be loaded as a model: {error}") from error
 
     def predict(self, observations: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:

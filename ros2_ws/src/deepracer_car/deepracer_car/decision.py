@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from deepracer_car.action_space import ActionSpace
 from deepracer_car.actuation import Command, FullScale, is_in_range
-from deepracer_car.errors import NotANumberError
+from deepracer_car.errors import ModelError, NotANumberError
 from deepracer_car.model_bundle import ModelBundle
 from deepracer_car.policy import OnnxPolicy, Policy
 from deepracer_car.safety import Event, State
@@ -45,7 +45,13 @@ class Model:
             ModelError: it cannot be driven with.
         """
         bundle = ModelBundle.open(path)
-        return cls(bundle.name, OnnxPolicy(bundle), bundle.metadata.action_space)
+        metadata = bundle.metadata
+        if metadata.lidar is not None or metadata.camera_channels != 1:
+            raise ModelError(
+                f"{path} looks through {', '.join(metadata.sensor)}, and this car drives by one "
+                "camera. Export it with --to stock-car for the car's own software."
+            )
+        return cls(bundle.name, OnnxPolicy(bundle), metadata.action_space)
 
 
 class Frame(NamedTuple):

@@ -68,7 +68,7 @@ def age_of(message: Any, clock: Clock) -> float:
     if getattr(message, "images", None) == []:
         return 0.0
     made = Time.from_msg(image_of(message).header.stamp, clock.clock_type)
-    return max((clock.now() - made).nanoseconds * 1e-9, 0.0)
+    return float(max((clock.now() - made).nanoseconds * 1e-9, 0.0))
 
 
 def to_observation(message: Any) -> npt.NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from std_srvs.srv import SetBool, Trigger
 from deepracer_car.actuation import Actuator, Actuators
 from deepracer_car.board import notify, temperature
 from deepracer_car.decision import Decision, Model
+from deepracer_car.drive_log import DriveLog
 from deepracer_car.drive_loop import DriveLoop
 from deepracer_car.errors import ConfigError
 from deepracer_car.model_switch import ModelSwitch
@@ -25,7 +26,7 @@ from deepracer_car.ros.car_parameters import value
 from deepracer_car.ros.diagnosis import diagnosis
 from deepracer_car.ros.node import spin
 from deepracer_car.ros.topic_output import TopicOutput
-from deepracer_car.safety import CUTTING, FAULTS, Change, Event, State
+from deepracer_car.safety import CUTTING, FAULTS, Event, State
 
 TELL_SECONDS = 0.1
 REPORT_SECONDS = 1.0
@@ -46,13 +47,16 @@ class CarNode(Node):
         camera = value(self, "camera")
         kind = camera_message(camera)
         model = Model.open(value(self, "model"))
+        self._servo_output: Any = None
         qos = topics.every_message()
         self._decisions = self.create_publisher(TwistStamped, topics.DECISION, qos)
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos)
+        folder = value(self, "log")
+        self._drive_log = DriveLog(folder) if folder else None
         self._loop = DriveLoop(
             model,
             self._actuator(),
-            to_observation,
+            self._read,
             settings=car_parameters.settings_of(self),
             limits=car_parameters.limits_of(self),
             told=self._decided,
@@ -79,6 +83,9 @@ class CarNode(Node):
         """Stop the car, then go."""
         notify("STOPPING=1")
         self._loop.close()
+        if self._drive_log is not None:
+            self._note_changes()
+            self._drive_log.close()
         super().destroy_node()
 
     def _actuator(self) -> Actuator:
@@ -87,12 +94,20 @@ class CarNode(Node):
             return TopicOutput(self)
         from deepracer_car.ros.servo_output import open_servo_output
 
-        return Actuators(TopicOutput(self), open_servo_output(self, output))
+        self._servo_output = open_servo_output(self, output)
+        return Actuators(TopicOutput(self), self._servo_output)
+
+    def _read(self, message: Any) -> Any:
+        if self._servo_output is not None:
+            self._servo_output.picture_stamp = image_of(message).header.stamp
+        return to_observation(message)
 
     def _see(self, message: Any) -> None:
         self._loop.see(message, age_of(message, self.get_clock()) if self._stamped else 0.0)
 
     def _decided(self, decision: Decision) -> None:
+        if self._drive_log is not None:
+            self._drive_log.record(decision)
         answer = decision.answer
         if answer.event is not Event.DECISION:
             return
@@ -137,8 +152,7 @@ class CarNode(Node):
         """Tell what happened since the last time, ten times a second."""
         if self._loop.is_running:
             notify("WATCHDOG=1")
-        while self._loop.changes:
-            self._log(self._loop.changes.popleft())
+        self._note_changes()
         while self._switch.ended:
             path, refusal = self._switch.ended.popleft()
             if refusal is None:
@@ -147,18 +161,24 @@ class CarNode(Node):
                 self.get_logger().error(f"{path} is refused, the old model drives on: {refusal}")
                 self.set_parameters([Parameter("model", value=self._switch.path)])
 
-    def _log(self, change: Change) -> None:
-        logger, words = self.get_logger(), f"{change.state.value}: {change.reason}"
-        if change.event in FAULTS:
-            logger.warning(words)
-        elif change.event in CUTTING:
-            logger.error(words)
-        else:
-            logger.info(words)
+    def _note_changes(self) -> None:
+        while self._loop.changes:
+            change = self._loop.changes.popleft()
+            words = f"{change.state.value}: {change.reason}"
+            if change.event in FAULTS:
+                self.get_logger().warning(words)
+            elif change.event in CUTTING - {Event.SHUTDOWN}:
+                self.get_logger().error(words)
+            else:
+                self.get_logger().info(words)
+            if self._drive_log is not None:
+                self._drive_log.note(change)
 
     def _report(self) -> None:
         """Tell how the driving goes, once a second."""
-        status = diagnosis(self._loop.report(), temperature(), self._camera.topic_name)
+        status = diagnosis(
+            self._loop.report(), temperature(), self._camera.topic_name, self._drive_log
+        )
         status.name = self.get_fully_qualified_name()
         report = DiagnosticArray(status=[status])
         report.header.stamp = self.get_clock().now().to_msg()

@@ -18,6 +18,7 @@ FIXED = (
     ("camera", "image", "What the camera publishes: image, compressed or camera_msg."),
     ("reliable_camera", False, "Let no picture be lost, for simulators that wait for a decision."),
     ("stamped_camera", False, "A picture is as old as its stamp says; else as its arrival."),
+    ("log", "", "Folder that drives are written into; empty: none is written."),
     ("armed", False, "Drive at once, without being armed: for simulated cars."),
     ("frame_timeout", 0.2, "The car stands this long after the last good picture, s; 0: never."),
     ("inference_timeout", 0.15, "The car stands if a decision takes longer, s; 0: never."),

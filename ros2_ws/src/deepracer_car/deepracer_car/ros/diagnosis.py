@@ -6,6 +6,7 @@ from typing import Any, Dict, Optional
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from deepracer_car.drive_log import DriveLog
 from deepracer_car.drive_report import Report
 from deepracer_car.safety import State
 
@@ -13,13 +14,16 @@ LEVELS = {State.STOPPED: DiagnosticStatus.WARN, State.LATCHED: DiagnosticStatus.
 """Of a state; all others are as they should be."""
 
 
-def diagnosis(report: Report, temperature: Optional[float], camera: str) -> Any:
+def diagnosis(
+    report: Report, temperature: Optional[float], camera: str, log: Optional[DriveLog] = None
+) -> Any:
     """Return a DiagnosticStatus.
 
     Args:
         report: how it went.
         temperature: of the computer, degrees Celsius; None: not known.
         camera: topic that the pictures come on.
+        log: of the drive, where one is written.
     """
     values: Dict[str, str] = {
         "model": report.model,
@@ -34,6 +38,9 @@ def diagnosis(report: Report, temperature: Optional[float], camera: str) -> Any:
         values["latency_p99_ms"] = f"{1e3 * report.latency(0.99):.2f}"
     if temperature is not None:
         values["temperature_celsius"] = f"{temperature:.1f}"
+    if log is not None:
+        values["log"] = log.problem or str(log.path)
+        values["log_lost"] = str(log.lost)
     status = DiagnosticStatus(hardware_id="deepracer")
     status.level = LEVELS.get(report.state, DiagnosticStatus.OK)
     status.message = f"{report.state.value}: {report.reason}"
