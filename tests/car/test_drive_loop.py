@@ -502,6 +502,27 @@ def test_whatever_happens_a_car_that_must_stand_was_told_so(
             assert any(0.0 <= when - d.frame.received <= 0.2 for d in good)
 
 
+def test_a_policy_that_hangs_hopelessly_is_no_longer_running(car: Car) -> None:
+    assert not car.loop.is_running, "it was not started"
+    car.loop.start()
+    seen: list[bool] = []
+
+    def hang(observations: Any) -> Any:
+        for seconds in (0.0, 9.0, 2.0):
+            car.clock.now += seconds
+            seen.append(car.loop.is_running)
+        return np.array([0])
+
+    car.policy.predict = hang  # type: ignore[method-assign]
+    try:
+        car.loop.see(PICTURE)
+        until(lambda: len(seen) == 3)
+        assert seen == [True, True, False]
+        until(lambda: car.loop.is_running)
+    finally:
+        car.loop.close()
+
+
 def until(condition: Callable[[], bool], loop_patience: float = 20.0) -> None:
     """Wait until ``condition`` holds; far longer than it should take."""
     pause = threading.Event()

@@ -78,9 +78,7 @@ class Servo:
 
     def _report(self, **more: object) -> None:
         neutral = self._calibration.motor.mid
-        report(
-            motor=self._motor, servo=self._servo, neutral=neutral, time=time.monotonic(), **more
-        )
+        report(motor=self._motor, servo=self._servo, neutral=neutral, time=time.monotonic(), **more)
 
     def _switch(self, request: Any, response: Any) -> Any:
         report(power=request.enable == 0)
@@ -92,9 +90,7 @@ class Control:
     """Passes on what comes for autonomous driving, field by field."""
 
     def __init__(self, node: Node) -> None:
-        self._out = node.create_publisher(
-            ServoCtrlMsg, "/ctrl_pkg/servo_msg", topics.newest_only()
-        )
+        self._out = node.create_publisher(ServoCtrlMsg, "/ctrl_pkg/servo_msg", topics.newest_only())
         name = "/deepracer_navigation_pkg/auto_drive"
         node.create_subscription(ServoCtrlMsg, name, self._pass_on, topics.newest_only())
 

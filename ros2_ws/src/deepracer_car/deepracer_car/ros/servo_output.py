@@ -158,9 +158,7 @@ class ServoOutput:
 class Request:
     """A switch behind a service: what is wanted is asked for until the answer is that it is so."""
 
-    def __init__(
-        self, node: Node, kind: Any, service: str, fields: Callable[[bool], Any]
-    ) -> None:
+    def __init__(self, node: Node, kind: Any, service: str, fields: Callable[[bool], Any]) -> None:
         """Ask nothing yet; ``fields`` makes those of a request from what is wanted."""
         self._client = node.create_client(kind, service)
         self._kind, self._fields, self._logger = kind, fields, node.get_logger()
@@ -213,4 +211,3 @@ def _hash(end: Any) -> str:
     """Return what tells the type of an end of a topic from others of its name."""
     kind = getattr(end, "topic_type_hash", None)  # Foxy and Humble know the name alone.
     return str(getattr(kind, "value", b"").hex() if kind is not None else end.topic_type)
-
