@@ -7,7 +7,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 root=${DEEPRACER_ROOT:-}
 home=$root/opt/deepracer_car
 units=$root/etc/systemd/system
-stock=$root/var/lib/deepracer_car/stock
 
 refuse() {
     echo "error: $*" >&2
@@ -20,7 +19,8 @@ sha256sum --check --quiet --strict SHA256SUMS ||
 # shellcheck disable=SC1091
 . ./target
 python=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-[ "$python" = "$PYTHON" ] && [ "$(uname -m)" = "$MACHINE" ] ||
+# shellcheck disable=SC2153
+[ "$python $(uname -m)" = "$PYTHON $MACHINE" ] ||
     refuse "this is for Python $PYTHON on $MACHINE, the car has Python $python on $(uname -m)." \
         "Deploy with --python $python --arch $(uname -m)."
 ls "$root"/opt/ros/*/setup.bash > /dev/null 2>&1 || refuse "there is no ROS 2 in /opt/ros."
@@ -40,7 +40,7 @@ from deepracer_car.decision import Model
 print("The model answers:", Model.open(sys.argv[1]).name)
 ' "$home.new/model" || refuse "the model does not run on this car; nothing was changed."
 
-# shellcheck disable=SC1091
+# shellcheck source=stock.sh
 . ./stock.sh
 
 undo() {
@@ -63,12 +63,7 @@ if [ "$OUTPUT" = replace ]; then
     install -m 644 deepracer-car-camera.service deepracer-car-servo.service "$units/"
     install -m 644 deepracer-car-replace.conf "$units/deepracer-car.service.d/replace.conf"
     systemctl daemon-reload
-    if [ ! -e "$stock" ] && systemctl cat deepracer-core.service > /dev/null 2>&1; then
-        for is in enabled active; do
-            ! systemctl "is-$is" --quiet deepracer-core.service || echo "$is"
-        done > "$stock"
-        systemctl disable --now deepracer-core.service
-    fi
+    replace_stock
 else
     rm -f "$units"/deepracer-car-{camera,servo}.service "$units/deepracer-car.service.d/replace.conf"
     systemctl daemon-reload

@@ -4,8 +4,7 @@
 set -uo pipefail
 root=${DEEPRACER_ROOT:-}
 units=$root/etc/systemd/system
-stock=$root/var/lib/deepracer_car/stock
-# shellcheck disable=SC1091
+# shellcheck source=stock.sh
 . "$(dirname "${BASH_SOURCE[0]}")/stock.sh"
 
 [ -n "$root" ] || [ "$(id -u)" = 0 ] || {
