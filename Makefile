@@ -21,7 +21,7 @@ CACHES := .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test check format size bench setup clean
+.PHONY: help train test check format size bench setup ws clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,8 +51,12 @@ bench: $(VENV)/.dev  ## measure the numbers of the README; one JSON line each
 
 setup: $(VENV)/.dev  ## install everything, the tools of developers too
 
+ws: $(VENV)/.dev  ## build the ROS 2 workspace with colcon; then: source ros2_ws/install/setup.bash
+	cd ros2_ws && $(abspath $(BIN))/colcon build
+
 clean:  ## remove what set-up, builds and tools made; runs stay
 	rm -rf $(VENV) $(CACHES) *.egg-info
+	rm -rf ros2_ws/build ros2_ws/install ros2_ws/log
 	rm -rf $(foreach p,$(PACKAGES),$(p)/build $(p)/dist $(p)/*.egg-info)
 	find $(PACKAGES) tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
 

@@ -142,6 +142,25 @@ def test_sac_goes_into_a_bundle_too(tmp_path: Path) -> None:
         export_bundle(str(bundle.path), tmp_path / "again")
 
 
+def test_laps_of_sac_are_those_of_its_bundle(tmp_path: Path) -> None:
+    model = saved(tmp_path / "model", metadata_of("sac"), "sac")
+    bundle = export_bundle(str(model), tmp_path / "bundle")
+    by_torch, by_bundle = (
+        evaluate(str(path), track="reinvent_base", laps=1, resets=0)
+        for path in (model, bundle.path)
+    )
+    assert len(by_bundle.observations) == len(by_torch.observations) > 5
+    # Some processors run the networks of a training in 16 bits: tenths of a degree.
+    np.testing.assert_allclose(by_bundle.drive.trace, by_torch.drive.trace, atol=0.5)
+
+
+def test_a_model_of_another_algorithm_is_refused(tmp_path: Path) -> None:
+    model = saved(tmp_path / "model", metadata_of("sac"), "sac")
+    ModelMetadata(metadata_of("sac").action_space).save(model.with_name("model_metadata.json"))
+    with pytest.raises(RunError, match="cannot be loaded as a model"):
+        export_bundle(str(model), tmp_path / "bundle")
+
+
 def test_one_model_gives_one_archive_to_the_byte(lively_run: LivelyRun, tmp_path: Path) -> None:
     run = lively_run("continuous")
     first, second = (

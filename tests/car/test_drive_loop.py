@@ -448,6 +448,7 @@ def test_the_report_counts_and_begins_anew(car: Car) -> None:
     assert (report.frames, report.faults, report.model) == (5, 1, "scripted")
     assert report.state is State.STOPPED
     assert "out of range" in report.reason
+    assert report.last_fault.startswith("out of range")
     assert report.latency(0.5) == pytest.approx(0.02)
     assert report.latency(0.99) == pytest.approx(0.03)
     assert report.seconds == pytest.approx(0.09)
@@ -500,6 +501,27 @@ def test_whatever_happens_a_car_that_must_stand_was_told_so(
         assert max(abs(command.angle), abs(command.throttle)) <= 1.0
         if command.throttle:
             assert any(0.0 <= when - d.frame.received <= 0.2 for d in good)
+
+
+def test_a_policy_that_hangs_hopelessly_is_no_longer_running(car: Car) -> None:
+    assert not car.loop.is_running, "it was not started"
+    car.loop.start()
+    seen: list[bool] = []
+
+    def hang(observations: Any) -> Any:
+        for seconds in (0.0, 9.0, 2.0):
+            car.clock.now += seconds
+            seen.append(car.loop.is_running)
+        return np.array([0])
+
+    car.policy.predict = hang  # type: ignore[method-assign]
+    try:
+        car.loop.see(PICTURE)
+        until(lambda: len(seen) == 3)
+        assert seen == [True, True, False]
+        until(lambda: car.loop.is_running)
+    finally:
+        car.loop.close()
 
 
 def until(condition: Callable[[], bool], loop_patience: float = 20.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from itertools import pairwise
@@ -14,6 +15,8 @@ from stand_ins import Launch
 
 pytest.importorskip("launch_ros", reason="needs the ROS 2 launch packages")
 pytest.importorskip("ros2launch", reason="needs the ros2 command")
+if "AMENT_PREFIX_PATH" not in os.environ:
+    pytest.skip("source the setup file of ROS first", allow_module_level=True)
 
 from ament_index_python import get_packages_with_prefixes
 

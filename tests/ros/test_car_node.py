@@ -51,7 +51,7 @@ def test_every_camera_is_understood(start_node, camera: Camera, bundle: ModelBun
     assert values["state"] == "driving"
 
 
-@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_car_is_stopped_when_the_node_ends(
     start_node, camera: Camera, bundle: ModelBundle, way: signal.Signals
 ) -> None:

@@ -163,7 +163,7 @@ def assert_apart(simulators: list[RosSimulator]) -> None:
 def test_what_a_car_on_ros_cannot_do_is_refused(ros_environment, simulator) -> None:
     with pytest.raises(SimulatorError, match="at 2 m/s; place it at rest"):
         simulator.place(CAR, np.zeros((1, 3)), np.full(1, 2.0))
-    with pytest.raises(SimulatorError, match="place the car first"):
+    with pytest.raises(SimulatorError, match="place it first"):
         _ = simulator.poses
     simulator.place(CAR[:0], np.zeros((0, 3)), np.zeros(0))
 
@@ -199,8 +199,10 @@ def test_a_simulator_that_hung_is_an_error_and_is_in_step_again_when_placed(
     node.send_signal(signal.SIGSTOP)
     with pytest.raises(SimulatorError, match=r"topic /odom; waited 1 s"):
         simulator.step(np.ones((1, 2)))
-    with pytest.raises(SimulatorError, match="Place the car"):
+    with pytest.raises(SimulatorError, match="again after an error"):
         simulator.step(np.ones((1, 2)))
+    with pytest.raises(SimulatorError, match="again after an error"):
+        simulator.frames()
     node.send_signal(signal.SIGCONT)
     for each in (embedded, simulator):
         each.place(CAR, np.zeros((1, 3)), np.zeros(1))

@@ -231,7 +231,8 @@ class TestTrying:
 
     def test_constant_reward_and_chatter_are_warned_of(self, tmp_path: Path) -> None:
         report = check(tmp_path, "def reward_function(params):\n    print(params)\n    return 1\n")
-        assert [problem.severity for problem in report.problems] == ["warning", "warning"]
+        # A third, that the function is slow, may come from a busy machine.
+        assert {problem.severity for problem in report.problems} == {"warning"}
         assert "returned 1 in all 600 situations" in found(report, None)
         assert "characters per call" in found(report, None)
         assert report.ok

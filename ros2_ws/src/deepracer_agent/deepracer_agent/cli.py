@@ -11,7 +11,15 @@ import sys
 
 import typer
 
-from deepracer_agent import cli_evaluate, cli_export, cli_reward, cli_runs, cli_track, cli_train
+from deepracer_agent import (
+    cli_drive_log,
+    cli_evaluate,
+    cli_export,
+    cli_reward,
+    cli_runs,
+    cli_track,
+    cli_train,
+)
 from deepracer_car.errors import DeepRacerError
 
 app = typer.Typer(
@@ -29,6 +37,7 @@ cli_export.add_to(app)
 cli_runs.add_to(app)
 app.add_typer(cli_track.app, name="track")
 app.add_typer(cli_reward.app, name="reward")
+app.add_typer(cli_drive_log.app, name="drive-log")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -177,7 +177,7 @@ def evaluate(
         restart=False,
     )
     observations: list[npt.NDArray[np.uint8]] = []
-    driver = policy or _load_policy(model)
+    driver = policy or load_policy(model)
     (drive,) = drive_greedily(driver, task, model.metadata.action_space, observations)
     if model.run:
         stamp = model.run.new_evaluation()
@@ -197,13 +197,18 @@ def _road(
     return road.driven(direction or trained_direction)
 
 
-def _load_policy(model: Model) -> Policy:
+def load_policy(model: Model) -> Policy:
+    """Load the network of ``model``.
+
+    Raises:
+        DeepRacerError: it cannot be run here.
+    """
     if model.path.is_dir():
         return OnnxPolicy(ModelBundle.open(model.path))
     # Late, because torch takes a second and wrong arguments should be told at once.
     from deepracer_agent.torch_policy import TorchPolicy
 
-    return TorchPolicy.load(model.path)
+    return TorchPolicy.load(model.path, algorithm=model.metadata.training_algorithm)
 
 
 def _run_of(bundle: ModelBundle, root: Path) -> RunDirectory | None:

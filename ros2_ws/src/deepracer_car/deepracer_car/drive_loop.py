@@ -39,6 +39,8 @@ SHORTEST_LIMIT = 3 * WATCH_PERIOD
 """Of anything that the watchdog measures, s."""
 LAST_WORDS = 6
 """How often a car is told to stand at the end, `WATCH_PERIOD` apart."""
+HOPELESS = 10.0
+"""A decision that takes longer will never come, s: only a new start helps."""
 REMEMBERED_CHANGES = 100
 
 
@@ -176,8 +178,10 @@ class DriveLoop:
 
     @property
     def is_running(self) -> bool:
-        """Whether both threads are alive."""
-        return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+        """Whether both threads are alive, and no decision has taken hopelessly long."""
+        busy = 0.0 if self._busy_since is None else self._clock() - self._busy_since
+        alive = all(thread.is_alive() for thread in self._threads)
+        return bool(self._threads) and alive and busy < HOPELESS
 
     def close(self) -> None:
         """Stop the car for ever, tell it several times, and end the threads."""

@@ -71,17 +71,19 @@ class RosSimulator:
     @property
     def poses(self) -> Floats:
         """(1, 3): x, y in metres, yaw in radians."""
-        return motion_of(self._placed(self._odometry))[0][np.newaxis]
+        self._require_place()
+        return motion_of(self._odometry.message)[0][np.newaxis]
 
     @property
     def speeds(self) -> Floats:
         """(1,) forward speed, m/s."""
-        return np.array([motion_of(self._placed(self._odometry))[1]])
+        self._require_place()
+        return np.array([motion_of(self._odometry.message)[1]])
 
     @property
     def stamp(self) -> int:
         """Simulated time of `frames`, ns."""
-        self._placed(self._images)
+        self._require_place()
         return self._images.stamp
 
     def place(self, cars: npt.NDArray[np.int64], poses: Floats, speeds: Floats) -> None:
@@ -108,15 +110,15 @@ class RosSimulator:
         Raises:
             SimulatorError: the simulator does not answer, or is moved by somebody else too.
         """
-        if not self._in_step:
-            raise SimulatorError("Place the car before the first step, and again after an error.")
+        self._require_place()
         self._in_step = False
         self._wait_for(self._world.step(*commands[0].tolist()))
         self._in_step = True
 
     def frames(self, cars: npt.NDArray[np.int64] | None = None) -> Frames:
         """Return a new picture of what the car sees, (1, 1, 120, 160); without cars, none."""
-        frame = preprocess(to_array(self._placed(self._images)))[np.newaxis]
+        self._require_place()
+        frame = preprocess(to_array(self._images.message))[np.newaxis]
         return frame.copy() if cars is None else frame[cars]
 
     def close(self) -> None:
@@ -180,7 +182,9 @@ class RosSimulator:
                 "or place its car?"
             )
 
-    def _placed(self, stream: Stream) -> object:
-        if stream.message is None:
-            raise SimulatorError(f"Nothing came on topic {stream.topic} yet; place the car first.")
-        return stream.message
+    def _require_place(self) -> None:
+        """Refuse to go on, or to show what was seen last, before the car was placed."""
+        if not self._in_step:
+            raise SimulatorError(
+                "Nothing is known of the car; place it first, and again after an error."
+            )
