@@ -28,6 +28,9 @@ from deepracer_car.ros.launching import (
 )
 from deepracer_car.ros.topics import SERVO, THROTTLE
 
+WORLD_WAITS = {"armed": True, "frame_timeout": 0.0, "inference_timeout": 0.0, "fault_limit": 0}
+"""For the car's node: nothing moves while it thinks, however long that takes."""
+
 
 def bundle_of(context):
     """Return the folder of the model's bundle; a run is exported to it first."""
@@ -51,7 +54,7 @@ def evaluation(context):
     car = Node(
         package="deepracer_car",
         executable="car_node",
-        parameters=[{"model": str(bundle.path), "reliable_camera": True}],
+        parameters=[{"model": str(bundle.path), "reliable_camera": True, **WORLD_WAITS}],
         remappings=[(SERVO, "policy/servo"), (THROTTLE, "policy/throttle")],
         output="screen",
     )

@@ -14,8 +14,12 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from deepracer_agent.export import export_bundle
+from deepracer_car.model_bundle import ModelBundle
 
 with warnings.catch_warnings(), contextlib.suppress(ImportError):
     # The parser that comes with rclpy's wheels imports modules that Python 3.11 deprecates.
@@ -72,6 +76,22 @@ def ros_environment(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return dict(os.environ)
+
+
+@pytest.fixture
+def camera(ros_environment: dict[str, str]) -> Iterator[Any]:
+    """What a car node sees, and what it says; see `camera_double`."""
+    from camera_double import Camera
+
+    camera = Camera()
+    yield camera
+    camera.link.close()
+
+
+@pytest.fixture
+def bundle(lively_run: Callable[[str], Path]) -> ModelBundle:
+    """A model that drives, and not always straight ahead."""
+    return export_bundle(str(lively_run("discrete")))
 
 
 @pytest.fixture

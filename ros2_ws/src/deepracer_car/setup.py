@@ -19,6 +19,11 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
     ],
-    entry_points={"console_scripts": ["car_node = deepracer_car.ros.car_node:main"]},
+    entry_points={
+        "console_scripts": [
+            "car_node = deepracer_car.ros.car_node:main",
+            "stop = deepracer_car.ros.stop:main",
+        ]
+    },
     zip_safe=False,
 )

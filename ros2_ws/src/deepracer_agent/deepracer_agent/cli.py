@@ -12,6 +12,8 @@ import sys
 import typer
 
 from deepracer_agent import (
+    cli_car,
+    cli_drive_log,
     cli_evaluate,
     cli_export,
     cli_model,
@@ -37,8 +39,10 @@ cli_evaluate.add_to(app)
 cli_export.add_to(app)
 cli_model.add_to(app)
 cli_runs.add_to(app)
+app.add_typer(cli_car.app, name="car")
 app.add_typer(cli_track.app, name="track")
 app.add_typer(cli_reward.app, name="reward")
+app.add_typer(cli_drive_log.app, name="drive-log")
 
 
 def main(arguments: list[str] | None = None) -> int:

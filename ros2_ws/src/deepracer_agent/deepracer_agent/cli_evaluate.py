@@ -58,7 +58,7 @@ def evaluate(
     from deepracer_agent import evaluation
 
     if video is not None:
-        _check_ending(video)
+        check_ending(video)
     result = evaluation.evaluate(
         model, track=track, direction=direction, laps=laps, checkpoint=checkpoint, root=runs
     )
@@ -108,7 +108,8 @@ def print_laps(result: EvaluationResult) -> None:
     )
 
 
-def _check_ending(video: Path) -> None:
+def check_ending(video: Path) -> None:
+    """Refuse a film that cannot be written before anything is computed for it."""
     if video.suffix.lower() not in (".mp4", ".gif"):
         raise typer.BadParameter(f"'{video}' given; a film ends with .mp4 or .gif")
     if not video.parent.is_dir():

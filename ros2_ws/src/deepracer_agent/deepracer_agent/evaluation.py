@@ -182,7 +182,7 @@ def evaluate(
         restart=False,
     )
     observations: list[npt.NDArray[np.uint8]] = []
-    driver = policy or _load_policy(model)
+    driver = policy or load_policy(model)
     (drive,) = drive_greedily(driver, task, model.metadata.action_space, observations)
     if model.run:
         stamp = model.run.new_evaluation()
@@ -202,7 +202,12 @@ def _road(
     return road.driven(direction or trained_direction)
 
 
-def _load_policy(model: Model) -> Policy:
+def load_policy(model: Model) -> Policy:
+    """Load the network of ``model``.
+
+    Raises:
+        DeepRacerError: it cannot be run here.
+    """
     if model.path.is_dir():
         return OnnxPolicy(ModelBundle.open(model.path))
     # Late, because torch takes a second and wrong arguments should be told at once.

@@ -7,6 +7,7 @@
     ├── TrackError        a track cannot be found, read or driven on
     ├── RewardError       the user's reward function failed, or returned no usable number
     ├── ModelError        a model bundle is missing, damaged, or cannot be run here
+    │   └── NotANumberError   a network answered with something that is not a finite number
     ├── RunError          a run directory or checkpoint is missing, in use, taken or damaged
     └── SimulatorError    the simulator stopped answering or was used wrongly
 
@@ -37,6 +38,10 @@ class RewardError(DeepRacerError):
 
 class ModelError(DeepRacerError):
     """A model bundle is missing, damaged, or cannot be run here."""
+
+
+class NotANumberError(ModelError):
+    """A network answered with something that is not a finite number."""
 
 
 class RunError(DeepRacerError):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deepracer_car.action_space import ActionSpace, DiscreteActionSpace
-from deepracer_car.errors import ModelError
+from deepracer_car.errors import ModelError, NotANumberError
 from deepracer_car.model_bundle import ModelBundle
 from deepracer_car.observation import OBSERVATION_HEIGHT, OBSERVATION_WIDTH
 
@@ -51,6 +51,7 @@ class OnnxPolicy:
             ModelError: no runtime is installed or it refuses the network, or the network does not
                 fit its metadata.
         """
+        self._file = bundle.policy
         metadata = bundle.metadata
         self._is_discrete = isinstance(metadata.action_space, DiscreteActionSpace)
         self._lidar_values = metadata.lidar_values
@@ -72,11 +73,7 @@ class OnnxPolicy:
                 f"{bundle.policy} gives {OUTPUT} {answer.shape}; the action space of its metadata "
                 f"needs (1, {values}). The two belong to different models: export the bundle again."
             )
-        if not np.isfinite(answer).all():
-            raise ModelError(
-                f"{bundle.policy} answers a black picture with values that are not numbers. The "
-                "training diverged: export an earlier checkpoint."
-            )
+        self.predict(blank, nothing if self._lidar_values else None)
 
     def answers(
         self, observations: npt.NDArray[np.uint8], lidar: npt.NDArray[np.float32] | None = None
@@ -103,8 +100,16 @@ class OnnxPolicy:
         """Choose for observations (N, channels, 120, 160): the positions (N,) of preferred actions.
 
         Of a continuous action space: (N, 2), not yet clipped.
+
+        Raises:
+            NotANumberError: the network is broken.
         """
         answers = self.answers(observations, lidar)
+        if not np.isfinite(answers).all():
+            raise NotANumberError(
+                f"{self._file} answers a picture with values that are not numbers. The training "
+                "diverged: export an earlier checkpoint."
+            )
         return np.argmax(answers, axis=1) if self._is_discrete else answers
 
 

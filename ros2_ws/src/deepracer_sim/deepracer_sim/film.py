@@ -64,7 +64,12 @@ class Drive:
 
 
 def record_lap(path: Path, track: Track, drive: Drive, fps: int = CONTROL_HZ) -> None:
-    """Write a film of ``drive`` to ``path``: H.264 for ``.mp4``, an animation for ``.gif``.
+    """Write a film of ``drive`` to ``path``; see `write_film`."""
+    write_film(path, film_frames(track, drive, round(LAST_FRAME_SECONDS * fps)), fps)
+
+
+def write_film(path: Path, frames: Iterator[Pixels], fps: int) -> None:
+    """Write pictures (720, 1280, 3) RGB: H.264 for ``.mp4``, a smaller animation for ``.gif``.
 
     The file appears when it is complete.
 
@@ -80,7 +85,6 @@ def record_lap(path: Path, track: Track, drive: Drive, fps: int = CONTROL_HZ) ->
         raise ConfigError(
             "Films need PyAV, which is not installed: pip install 'deepracer-lab[train]'"
         ) from error
-    frames = film_frames(track, drive, round(LAST_FRAME_SECONDS * fps))
     unfinished = path.with_name(f".{path.stem}.{os.getpid()}{form}")
     try:
         (_write_mp4 if form == ".mp4" else _write_gif)(unfinished, frames, fps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import Image
@@ -24,13 +25,16 @@ CHANNELS = {"mono8": 1, "rgb8": 3, "bgr8": 3, "bgra8": 4}
 
 
 def to_array(message: Any) -> Pixels:
-    """Return the picture of an Image message: (rows, columns) grey or (rows, columns, 3) RGB.
+    """Return the picture of a message: (rows, columns) grey or (rows, columns, 3) RGB.
 
-    The array may share the memory of the message.
+    The array may share the memory of the message. A CompressedImage becomes grey.
 
     Raises:
-        ConfigError: the encoding is not known, or the message is shorter than it claims.
+        ConfigError: the encoding is not known, the message is shorter than it claims, or what is
+            compressed is damaged.
     """
+    if not hasattr(message, "encoding"):
+        return _uncompressed(message)
     if cv_bridge is not None:
         return _by_cv_bridge(message)
     return by_numpy(message)
@@ -69,6 +73,18 @@ def to_message(picture: Pixels, frame_id: str = "") -> Any:
     # Assigning the array itself would be checked byte by byte, in a thousand times the time.
     message.data = picture.tobytes()
     return message
+
+
+def _uncompressed(message: Any) -> Pixels:
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    # Grey is what a JPEG holds first; colours would be computed from it and thrown away again.
+    picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+    if picture is None:
+        raise ConfigError(
+            f"A compressed picture ('{message.format}', {data.size} bytes) cannot be read; let the "
+            "camera publish JPEG or PNG."
+        )
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def _by_cv_bridge(message: Any) -> Pixels:

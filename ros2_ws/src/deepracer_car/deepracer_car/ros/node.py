@@ -11,10 +11,19 @@ import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 
 from deepracer_car.errors import DeepRacerError
 
+try:
+    from rclpy.signals import SignalHandlerOptions
+
+    # Handlers of rclpy's own would close the context before the node has said its last words.
+    OWN_SIGNALS = {"signal_handler_options": SignalHandlerOptions.NO}
+except ImportError:  # Foxy: its handlers leave the context open.
+    OWN_SIGNALS = {}
+
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""Besides Ctrl-C: a polite kill, and the end of the terminal or of the ssh it was started in."""
 SIGNAL_PATIENCE = 0.1
 """A signal is heeded within this time, s: Python sees one only when it runs."""
 
@@ -26,12 +35,14 @@ def spin(make_node: Callable[[], Node], args: Optional[List[str]] = None) -> int
     """Make a node, spin it until it is told to stop, and return the exit status of its process.
 
     In `Node.destroy_node` the node can still publish its last words, such as a throttle of zero.
-    Ctrl-C and a polite kill end it with 0. A `DeepRacerError`, when the node is made or in one of
-    its callbacks, is told on standard error and ends it with 1.
+    Ctrl-C, a polite kill and the loss of its terminal end it with 0. A `DeepRacerError`, when the
+    node is made or in one of its callbacks, is told on standard error and ends it with 1.
     """
-    # rclpy's own handlers would close the context before the node has said its last words.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, _interrupt)
+    rclpy.init(args=args, **OWN_SIGNALS)
+    for number in ENDS:
+        # Whoever had it ignored before, such as nohup, meant it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     node: Optional[Node] = None
     try:
         node = make_node()
@@ -45,8 +56,8 @@ def spin(make_node: Callable[[], Node], args: Optional[List[str]] = None) -> int
         return 1
     finally:
         # A launch often sends the signal twice; the second must not tear the clean-up.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in (signal.SIGINT, *ENDS):
+            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

@@ -25,6 +25,9 @@ THROTTLE = "deepracer/throttle"
 DECISION = "deepracer/decision"
 """Both, with the stamp of the frame they were decided on."""
 
+HEARTBEAT = "~/heartbeat"
+"""Says that whoever watches over the car is there."""
+
 DIAGNOSTICS = "diagnostics"
 """How a node is doing, about once a second."""
 
