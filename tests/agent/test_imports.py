@@ -218,6 +218,7 @@ def test_its_weights_are_refused_plainly(tmp_path: Path) -> None:
         ({"training_params.yaml": "WORLD_NAME: nowhere"}, "'nowhere' is not known here", True),
         ({"training_params.yaml": "WORLD_NAME: ../../x.npy"}, "is not known here", True),
         ({"training_params.yaml": "a: [*b"}, "left out: training_params.yaml", True),
+        ({"training_params.yaml": "a: &a [1]\nb: *a"}, "has aliases", True),
         ({"training_params.yaml": "RACE_TYPE: HEAD_TO_BOT"}, "HEAD_TO_BOT is not raced", True),
         ({"model/model_metadata.json": {**METADATA, "x": 1}}, "x is unknown", True),
         ({"model/model_metadata.json": "[]"}, "left out: model/model_metadata.json", False),

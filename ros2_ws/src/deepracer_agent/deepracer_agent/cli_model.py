@@ -94,7 +94,7 @@ def _tell_contents(found: Inspection) -> None:
     if found.provenance:
         told = ("model", "track", "seed", "version", "git", "mean_progress")
         values = found.provenance
-        said = [f"{key} {values[key]}" for key in told if values.get(key) is not None]
+        said = [f"{key} {str(values[key])[:80]}" for key in told if values.get(key) is not None]
         say(f"  {', '.join(said)}")
     for note in found.notes:
         say(f"  note: {note}")
