@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from deepracer_agent import drive_log_film
+from deepracer_agent import drive_log_film, drive_log_replay
 from deepracer_agent.cli import main
 from deepracer_agent.drive_log_replay import replay
 from deepracer_agent.drive_log_summary import summarize
@@ -23,7 +23,7 @@ from deepracer_car.decision import Answer, Decision, Frame, Model
 from deepracer_car.drive_log import DriveLog
 from deepracer_car.drive_loop import DriveLoop
 from deepracer_car.drive_records import read_drive
-from deepracer_car.errors import ConfigError
+from deepracer_car.errors import ConfigError, NotANumberError
 from deepracer_car.safety import Change, Event, State
 from deepracer_sim.embedded import EmbeddedSimulator
 from deepracer_sim.track_library import load_track
@@ -256,6 +256,35 @@ def test_pictures_that_are_gone_are_left_out(lively_run: LivelyRun, tmp_path: Pa
     only_odd = log_of(tmp_path / "odd", record(2, answer=odd))
     with pytest.raises(ConfigError, match="holds no picture of the shape"):
         replay(read_drive(only_odd), str(bundle))
+
+
+class Blind:
+    """Answers a dark picture with no number."""
+
+    def predict(self, observations: Any) -> Any:
+        if (observations.max(axis=(1, 2, 3)) == 0).any():
+            raise NotANumberError("broken")
+        return np.zeros(len(observations), dtype=int)
+
+
+def test_a_model_that_fails_on_one_picture_is_compared_on_the_others(
+    lively_run: LivelyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = lively_run("discrete")
+    monkeypatch.setattr(drive_log_replay, "load_policy", lambda model: Blind())
+    dark = record(1).answer._replace(observation=np.zeros((1, 120, 160), dtype=np.uint8))
+    path = log_of(tmp_path / "drives", record(0), record(1, answer=dark), record(2))
+    told = replay(read_drive(path), str(run)).to_json()
+    assert (told["frames"], told["not_a_number"], told["compared"]) == (3, 1, 2)
+
+
+def test_models_with_a_lidar_are_refused(lively_run: LivelyRun, tmp_path: Path) -> None:
+    run = lively_run("discrete")
+    file = run / "model" / "model_metadata.json"
+    metadata = json.loads(file.read_text())
+    file.write_text(json.dumps({**metadata, "sensor": ["FRONT_FACING_CAMERA", "LIDAR"]}))
+    with pytest.raises(ConfigError, match="looks through a LIDAR too"):
+        replay(read_drive(log_of(tmp_path / "drives", record(0))), str(run))
 
 
 def test_long_pauses_are_cut_from_the_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

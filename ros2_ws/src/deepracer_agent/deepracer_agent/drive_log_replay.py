@@ -14,9 +14,11 @@ import numpy.typing as npt
 from deepracer_agent.drive_log_summary import beginning
 from deepracer_agent.evaluation import find_model, load_policy
 from deepracer_agent.training import RUNS
+from deepracer_car.action_space import ActionSpace
 from deepracer_car.drive_records import Drive, Record
 from deepracer_car.errors import ConfigError, NotANumberError
-from deepracer_car.observation import OBSERVATION_SHAPE
+from deepracer_car.observation import OBSERVATION_HEIGHT, OBSERVATION_WIDTH
+from deepracer_car.policy import Policy
 
 BATCH = 64
 WORST = 5
@@ -103,28 +105,39 @@ def replay(drive: Drive, model: str, *, checkpoint: str = "best", root: Path = R
         DeepRacerError: there is no such model, or no picture that it could look at.
     """
     found = find_model(model, checkpoint, root)
+    if found.metadata.lidar:
+        raise ConfigError(
+            f"{found.name} looks through a {found.metadata.lidar} too, and the drive log holds "
+            "pictures only; give a model with cameras alone."
+        )
+    shape = (found.metadata.camera_channels, OBSERVATION_HEIGHT, OBSERVATION_WIDTH)
     policy, space = load_policy(found), found.metadata.action_space
     records: list[Record] = []
     decisions: list[npt.NDArray[np.float64]] = []
-    seen = drive.pictures()
+    seen = ((record, look) for record, look in drive.pictures() if look.shape == shape)
     while batch := list(islice(seen, BATCH)):
-        usable = [(r, picture) for r, picture in batch if picture.shape == OBSERVATION_SHAPE]
-        if not usable:
-            continue
-        pictures = np.stack([picture for _, picture in usable])
-        records += [record for record, _ in usable]
-        try:
-            decisions.append(space.decode(policy.predict(pictures)))
-        except NotANumberError:
-            decisions.append(np.full((len(usable), 2), np.nan))
+        records += [record for record, _ in batch]
+        decisions.append(_decide(policy, space, np.stack([look for _, look in batch])))
     if not records:
         raise ConfigError(
-            f"{drive.path} holds no picture of the shape {OBSERVATION_SHAPE} that {found.name} "
-            "looks at; there is nothing to replay."
+            f"{drive.path} holds no picture of the shape {shape} that {found.name} looks at; there "
+            "is nothing to replay."
         )
     recorded = np.array([(r.steering_angle, r.speed) for r in records])
     missing = len(drive.records) - len(records)
     return Replay(drive, found.name, records, recorded, np.concatenate(decisions), missing)
+
+
+def _decide(
+    policy: Policy, space: ActionSpace, pictures: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float64]:
+    try:
+        return space.decode(policy.predict(pictures))
+    except NotANumberError:
+        if len(pictures) == 1:
+            return np.full((1, 2), np.nan)
+        # Which of them it is, the policy does not say.
+        return np.concatenate([_decide(policy, space, picture[None]) for picture in pictures])
 
 
 def write_table(path: Path, replay: Replay) -> None:
