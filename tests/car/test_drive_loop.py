@@ -448,6 +448,7 @@ def test_the_report_counts_and_begins_anew(car: Car) -> None:
     assert (report.frames, report.faults, report.model) == (5, 1, "scripted")
     assert report.state is State.STOPPED
     assert "out of range" in report.reason
+    assert report.last_fault.startswith("out of range")
     assert report.latency(0.5) == pytest.approx(0.02)
     assert report.latency(0.99) == pytest.approx(0.03)
     assert report.seconds == pytest.approx(0.09)

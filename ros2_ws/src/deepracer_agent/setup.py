@@ -18,6 +18,7 @@ setup(
     maintainer=package.findtext("maintainer"),
     maintainer_email=package.find("maintainer").get("email"),
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={NAME: ["on_car/*"]},
     python_requires=">=3.10",
     # deepracer_car and deepracer_sim are not on any index, so pip must not look for them.
     install_requires=[

@@ -71,7 +71,9 @@ class SimulatedCar:
     def _listen(self) -> None:
         for line in self.process.stdout:
             with self._news:
-                self.reports.append(json.loads(line))
+                # The middleware speaks up between the reports, if it does not understand a message.
+                is_report = line.startswith("{")
+                self.reports.append(json.loads(line) if is_report else {"aside": line})
                 self._news.notify_all()
 
     def tell(self, word: str) -> None:
@@ -167,3 +169,5 @@ def drive(
     yield start
     for driver in drivers:
         driver.link.close()
+        if driver.node.poll():
+            sys.stderr.write("".join(driver.node.communicate()))  # It should not have failed.

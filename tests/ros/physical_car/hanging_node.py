@@ -12,10 +12,10 @@ from deepracer_car.ros.car_node import main
 answer = OnnxPolicy.predict
 
 
-def hang(self, observations):
+def hang(*arguments):
     while Path(os.environ["HANG"]).exists():
         time.sleep(0.01)
-    return answer(self, observations)
+    return answer(*arguments)
 
 
 OnnxPolicy.predict = hang

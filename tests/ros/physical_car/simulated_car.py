@@ -39,8 +39,7 @@ IS_COMPRESSED = "CompressedImage" in CameraMsg.get_fields_and_field_types()["ima
 
 
 def report(**entries: object) -> None:
-    sys.stdout.write(json.dumps(entries) + "\n")
-    sys.stdout.flush()
+    os.write(sys.stdout.fileno(), f"{json.dumps(entries)}\n".encode())  # At once, and whole.
 
 
 class Servo:

@@ -88,14 +88,16 @@ def test_a_servo_node_with_other_messages_is_a_fault(
 ) -> None:
     if theirs == variant:
         pytest.skip("the same messages")
-    car = simulated_car("--servo", environment=environment(message_package(theirs), ros_environment))
+    car = simulated_car(
+        "--servo", environment=environment(message_package(theirs), ros_environment)
+    )
     camera = simulated_car("--camera")
     driver = drive(armed=True, **{**PATIENT, "fault_limit": 10})
     camera.wait_for(lambda report: report.get("camera") is True)
     car.wait_for(lambda report: report.get("power") is False)
     driver.node.send_signal(signal.SIGINT)
     said = "".join(driver.node.communicate(timeout=20.0))
-    assert "simulated_car listens on /ctrl_pkg/servo_msg with another ServoCtrlMsg" in said
+    assert "listens on /ctrl_pkg/servo_msg with another ServoCtrlMsg" in said
     assert all(r["motor"] == r["neutral"] for r in car.reports[-20:] if "motor" in r)
 
 
@@ -111,7 +113,9 @@ def test_a_camera_with_other_messages_moves_nothing(
     if theirs == variant:
         pytest.skip("the same messages")
     car = simulated_car("--servo")
-    camera = simulated_car("--camera", environment=environment(message_package(theirs), ros_environment))
+    camera = simulated_car(
+        "--camera", environment=environment(message_package(theirs), ros_environment)
+    )
     drive(armed=True)
     camera.wait_for(lambda report: report.get("camera") is True)
     car.wait_for(lambda report: report.get("power") is False)

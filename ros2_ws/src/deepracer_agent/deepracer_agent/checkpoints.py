@@ -149,6 +149,11 @@ class CheckpointStore:
             RunError: there is no such checkpoint, or it is damaged; the message names one to use.
         """
         found = self.all()
+        if not found and self.run.status.state == "imported":
+            raise RunError(
+                f"Run '{self.run.name}' was imported: its weights cannot go on learning here. "
+                f"Train a new run with its files: deepracer train {self.run.path} --name NAME."
+            )
         if not found:
             raise RunError(f"Run '{self.run.name}' has no checkpoint yet; nothing to load from it.")
         if which == "last":

@@ -12,14 +12,17 @@ import sys
 import typer
 
 from deepracer_agent import (
+    cli_car,
     cli_drive_log,
     cli_evaluate,
     cli_export,
+    cli_model,
     cli_reward,
     cli_runs,
     cli_track,
     cli_train,
 )
+from deepracer_agent.cli_output import printable
 from deepracer_car.errors import DeepRacerError
 
 app = typer.Typer(
@@ -34,7 +37,9 @@ app = typer.Typer(
 cli_train.add_to(app)
 cli_evaluate.add_to(app)
 cli_export.add_to(app)
+cli_model.add_to(app)
 cli_runs.add_to(app)
+app.add_typer(cli_car.app, name="car")
 app.add_typer(cli_track.app, name="track")
 app.add_typer(cli_reward.app, name="reward")
 app.add_typer(cli_drive_log.app, name="drive-log")
@@ -56,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         app(arguments, prog_name="deepracer")
     except DeepRacerError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(printable(f"error: {error}"), file=sys.stderr)  # noqa: T201
         return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)

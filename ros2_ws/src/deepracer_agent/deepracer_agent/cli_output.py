@@ -16,8 +16,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 
 def say(text: str = "") -> None:
-    """Print ``text`` as it is."""
-    typer.echo(text)
+    """Print ``text``; what steers a terminal in it is made visible."""
+    typer.echo(printable(text))
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without what steers a terminal: it may come from a file of anybody's."""
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def print_json(value: Any) -> None:
@@ -48,6 +55,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
             no_wrap=is_number,
         )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     Console(file=sys.stdout, width=width, highlight=False).print(table)

@@ -120,7 +120,11 @@ def find_model(text: str, checkpoint: str = "best", root: Path = RUNS) -> Model:
         return Model(archive, str(path), ModelMetadata.load(metadata), None)
     text, which = split_checkpoint(text)
     run = RunDirectory.open(root, text)
-    found = CheckpointStore(run).resolve(which or checkpoint)
+    store = CheckpointStore(run)
+    if run.status.state == "imported" and not store.all() and run.bundle.is_dir():
+        bundle = ModelBundle.open(run.bundle)
+        return Model(bundle.path, run.name, bundle.metadata, run)
+    found = store.resolve(which or checkpoint)
     name = f"{run.name}:{found.number}"
     return Model(found.model, name, ModelMetadata.load(run.model_metadata), run)
 
@@ -161,7 +165,8 @@ def evaluate(
         raise ConfigError(f"laps is {laps}; at least 1 lap can be driven.")
     model = find_model(model, checkpoint, root) if isinstance(model, str) else model
     model.metadata.check_simulated()
-    config = TrainingConfig.load(model.run.config) if model.run else None
+    has_config = model.run is not None and model.run.config.is_file()
+    config = TrainingConfig.load(model.run.config) if model.run and has_config else None
     road = _road(model, config, track, direction)
     steps = config.max_steps_per_episode if config else RaceRules.max_steps
     reward = RewardFunction.load(

@@ -74,7 +74,7 @@ class Evaluation:
         return not self.off_tracks and all(s == "lap_complete" for s in self.statuses)
 
 
-_ENTRY: TypeAdapter[Update | Evaluation] = TypeAdapter(
+ENTRY: TypeAdapter[Update | Evaluation] = TypeAdapter(
     Annotated[Update | Evaluation, Field(discriminator="kind")]
 )
 
@@ -161,7 +161,7 @@ def _lines(path: Path) -> Iterator[tuple[str, Update | Evaluation]]:
         text = path.read_text(errors="replace") if path.exists() else ""
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         try:
-            yield line, _ENTRY.validate_json(line)
+            yield line, ENTRY.validate_json(line)
         except ValidationError:
             raise RunError(
                 f"{path}, line {number} is damaged: {line[:60]!r}. Delete that line to go on; "

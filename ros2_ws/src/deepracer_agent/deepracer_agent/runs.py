@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deepracer_car.errors import RunError, did_you_mean
 
-State = Literal["running", "finished", "stopped", "failed", "interrupted", "damaged"]
+State = Literal["running", "finished", "stopped", "failed", "imported", "interrupted", "damaged"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -49,7 +49,8 @@ class RunStatus(BaseModel):
     """What is known of a run without reading its metrics (``status.json``).
 
     Attributes:
-        state: ``interrupted`` and ``damaged`` are never written: a run is interrupted when the
+        state: ``imported``: taken over from elsewhere, without weights that could go on learning.
+            ``interrupted`` and ``damaged`` are never written: a run is interrupted when the
             process that wrote ``running`` is gone, and damaged when its status cannot be read.
         track: name of the track trained on.
         pid: process that trains, or trained.
@@ -147,6 +148,11 @@ class RunDirectory:
     def best_lap(self) -> Path:
         """Video of the best lap."""
         return self.path / "best_lap.mp4"
+
+    @property
+    def bundle(self) -> Path:
+        """Folder of its model bundle, if one was exported or imported."""
+        return self.path / "bundle"
 
     @property
     def reward_output(self) -> Path:

@@ -114,7 +114,8 @@ def resume(
         with run.lock():
             write_file(run.config, config.to_yaml())
     store = CheckpointStore(run)
-    checkpoint = store.resolve(which or "last") if store.all() else None
+    is_new = not store.all() and run.status.state != "imported"
+    checkpoint = None if is_new else store.resolve(which or "last")
     return _run(run, show, watch, checkpoint=checkpoint)
 
 

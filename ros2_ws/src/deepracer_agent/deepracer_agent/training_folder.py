@@ -19,6 +19,7 @@ from deepracer_agent.config_files import (
     source_of,
 )
 from deepracer_agent.hyperparameters import Hyperparameters
+from deepracer_agent.runs import RunDirectory
 from deepracer_car.errors import ConfigError, did_you_mean
 from deepracer_car.model_metadata import ModelMetadata
 
@@ -37,7 +38,8 @@ def load_training_folder(
 
     Args:
         folder: holds any of ``reward_function.py``, ``model_metadata.json``,
-            ``hyperparameters.json`` and ``training.yaml``. None: nothing but defaults.
+            ``hyperparameters.json`` and ``training.yaml``; or a run, whose settings and reward
+            function are taken. None: nothing but defaults.
         overrides: settings from the command line, by dotted key, such as ``stop.time``; they win.
 
     Returns:
@@ -51,6 +53,10 @@ def load_training_folder(
         settings = overridden({}, overrides)
         return TrainingConfig.from_settings(settings, lambda _: COMMAND_LINE), DEFAULT_REWARD
     folder = Path(folder)
+    if (folder / "status.json").is_file() and (folder / "config.yaml").is_file():
+        run = RunDirectory(folder)
+        config = TrainingConfig.load(run.config).overridden(overrides, str(run.config))
+        return config, run.reward_function
     _check_folder(folder)
     settings = overridden(_read_settings(folder), overrides)
     return (

@@ -20,6 +20,7 @@ class Report(NamedTuple):
         frames: that were decided on.
         skipped: frames that were not, for a newer one came.
         faults: frames on which no good decision was made.
+        last_fault: what was wrong with the last of them, in words; empty if there were none.
         latencies: from frame received to command sent, s, sorted.
     """
 
@@ -30,6 +31,7 @@ class Report(NamedTuple):
     frames: int
     skipped: int
     faults: int
+    last_fault: str
     latencies: List[float]
 
     @property
@@ -54,13 +56,16 @@ class Tally:
         """Begin at time ``now``, s."""
         self._since = now
         self._frames = self._skipped = self._faults = 0
+        self._last_fault = ""
         self._latencies: List[float] = []
 
     def count(self, decision: Decision) -> None:
         """Take a decision."""
         self._frames += 1
         self._skipped += decision.frame.skipped
-        self._faults += decision.event is not Event.DECISION
+        if decision.event is not Event.DECISION:
+            self._faults += 1
+            self._last_fault = f"{decision.event.value} {decision.answer.detail}".strip()
         if len(self._latencies) < self.REMEMBERED:
             self._latencies.append(decision.sent - decision.frame.received)
 
@@ -74,6 +79,7 @@ class Tally:
             self._frames,
             self._skipped,
             self._faults,
+            self._last_fault,
             sorted(self._latencies),
         )
         self.__init__(now)  # type: ignore[misc]

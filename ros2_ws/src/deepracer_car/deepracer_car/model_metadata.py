@@ -44,7 +44,7 @@ TRAINING_ALGORITHMS = ("clipped_ppo", "sac")
 ACTION_SPACE_TYPES = ("discrete", "continuous")
 VERSIONS = ("1", "2", "3", "4", "5", "6")
 
-_KEYS = (
+KEYS = (
     "action_space",
     "action_space_type",
     "sensor",
@@ -206,10 +206,10 @@ class ModelMetadata:
         if not isinstance(content, Mapping):
             raise ConfigError(f"{type(content).__name__} given, an object {{...}} is allowed")
         for key in content:
-            if key not in _KEYS:
+            if key not in KEYS:
                 raise ConfigError(
-                    f"unknown key '{key}'; allowed are {', '.join(_KEYS)}."
-                    + did_you_mean(str(key), _KEYS)
+                    f"unknown key '{key}'; allowed are {', '.join(KEYS)}."
+                    + did_you_mean(str(key), KEYS)
                 )
         if "action_space" not in content:
             raise ConfigError("'action_space' is missing: without it the car cannot act")

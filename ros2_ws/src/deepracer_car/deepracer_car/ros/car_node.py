@@ -119,6 +119,8 @@ class CarNode(Node):
     def _arm(self, request: Any, response: Any) -> Any:
         if request.data:
             response.success = self._loop.arm()
+            if response.success and not self._loop.settings.throttle_scale:
+                self.get_logger().warning("throttle_scale is 0: a physical car steers and stands")
         else:
             self._loop.disarm()
             response.success = True

@@ -33,6 +33,8 @@ def diagnosis(
         "skipped_frames": str(report.skipped),
         "faulty_frames": str(report.faults),
     }
+    if report.last_fault:
+        values["last_fault"] = report.last_fault
     if report.latencies:
         values["latency_ms"] = f"{1e3 * report.latency(0.5):.2f}"
         values["latency_p99_ms"] = f"{1e3 * report.latency(0.99):.2f}"
@@ -44,6 +46,8 @@ def diagnosis(
     status = DiagnosticStatus(hardware_id="deepracer")
     status.level = LEVELS.get(report.state, DiagnosticStatus.OK)
     status.message = f"{report.state.value}: {report.reason}"
+    if report.faults:
+        status.level = max(status.level, DiagnosticStatus.WARN)
     if not report.frames:
         status.level = max(status.level, DiagnosticStatus.WARN)
         status.message = f"no picture came on topic {camera} ({status.message})"

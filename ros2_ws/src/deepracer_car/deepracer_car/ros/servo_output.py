@@ -149,8 +149,9 @@ class ServoOutput:
         foreign = [end.node_name for end in theirs if ours and _hash(end) not in ours]
         if not foreign:
             return ""
+        name = "Somebody" if foreign[0].startswith("_") else foreign[0]  # It is not known at once.
         return (
-            f"{foreign[0]} listens on {topic} with another ServoCtrlMsg than ours and may not "
+            f"{name} listens on {topic} with another ServoCtrlMsg than ours and may not "
             f"understand a stop. Source the setup file of the {PACKAGE} it was built with."
         )
 
@@ -177,13 +178,15 @@ class Request:
     def insist(self) -> None:
         """Ask again, if it was not done, or whoever did it is gone and may come back."""
         with self._lock:
-            self._is_done = self._is_done and self._client.service_is_ready()
+            is_there = self._client.service_is_ready()
+            self._is_done = self._is_done and is_there
             if self._wanted is not None and not self._is_done:
+                if not is_there:
+                    self._tell("nobody offers it")
                 self._ask()
 
     def _ask(self) -> None:
         if not self._client.service_is_ready():
-            self._tell("nobody offers it")
             return
         if self._asked is not None and not self._asked.done():
             # An answer that is still missing says nothing about what is wanted now.
