@@ -61,9 +61,10 @@ def program(folder: Path, name: str, text: str) -> None:
     (folder / name).chmod(0o755)
 
 
-@pytest.fixture
-def model(lively_run: Callable[[str], Path]) -> Path:
-    return export_bundle(str(lively_run("discrete"))).path
+@pytest.fixture(scope="module")
+def model(_lively_run: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("model") / "bundle"
+    return export_bundle(str(_lively_run("discrete")), out).path
 
 
 @pytest.fixture
@@ -325,28 +326,25 @@ def test_commands_have_ros_and_our_packages_around_them(bundle: Path, car: Path)
     assert without == f"{car}, {car}/opt/deepracer_car/lib"
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("arm",), "service call /car_node/arm std_srvs/srv/SetBool {data: true}"),
-        (("disarm",), "service call /car_node/arm std_srvs/srv/SetBool {data: false}"),
-        (("estop",), "service call /car_node/estop std_srvs/srv/Trigger"),
-        (("reset",), "service call /car_node/reset std_srvs/srv/Trigger"),
-        (("throttle", "0.3"), "param set /car_node throttle_scale 0.3"),
-        (("set", "max_speed", "1.5"), "param set /car_node max_speed 1.5"),
-        (("arm", "now"), ""),
-        ((), ""),
-    ],
-)
-def test_the_command_on_the_car(
-    bundle: Path, car: Path, words: tuple[str, ...], expected: str
-) -> None:
+def test_the_command_on_the_car(bundle: Path, car: Path) -> None:
     assert run(bundle / "install.sh").returncode == 0
     program(car.parent / "state", "ros2", '#!/bin/bash\necho "$@"\n')
-    done = run(car / "opt/deepracer_car/deepracer-car", *words)
-    assert (done.returncode == 0) == bool(expected)
-    assert done.stdout.splitlines()[-1:] == ([expected] if expected else [])
-    assert bool(expected) or "deepracer-car arm" in done.stderr
+    command = car / "opt/deepracer_car/deepracer-car"
+    for words, expected in {
+        ("arm",): "service call /car_node/arm std_srvs/srv/SetBool {data: true}",
+        ("disarm",): "service call /car_node/arm std_srvs/srv/SetBool {data: false}",
+        ("estop",): "service call /car_node/estop std_srvs/srv/Trigger",
+        ("reset",): "service call /car_node/reset std_srvs/srv/Trigger",
+        ("throttle", "0.3"): "param set /car_node throttle_scale 0.3",
+        ("set", "max_speed", "1.5"): "param set /car_node max_speed 1.5",
+    }.items():
+        done = run(command, *words)
+        assert done.returncode == 0, words
+        assert done.stdout.splitlines()[-1] == expected
+    for words in (), ("arm", "now"), ("fly",):
+        done = run(command, *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "deepracer-car arm" in done.stderr
 
 
 @pytest.mark.parametrize("rsync", [True, False])
