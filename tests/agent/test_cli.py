@@ -37,6 +37,10 @@ COMMANDS = [
     ("track", "world"),
     ("reward",),
     ("reward", "check"),
+    ("drive-log",),
+    ("drive-log", "show"),
+    ("drive-log", "video"),
+    ("drive-log", "replay"),
 ]
 
 
@@ -47,7 +51,7 @@ def test_every_command_explains_itself_with_an_example(
     assert main([*command, "--help"]) == 0
     told = capsys.readouterr().out
     assert f"Usage: {' '.join(('deepracer', *command))}" in told
-    if command not in (("track",), ("reward",)):
+    if command not in (("track",), ("reward",), ("drive-log",)):
         assert re.search(r"(Example|Start with): deepracer ", told)
 
 

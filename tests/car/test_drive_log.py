@@ -199,6 +199,20 @@ def test_the_end_does_not_wait_for_a_disk_that_hangs(
     assert len(read_drive(tmp_path).records) == 1, "it ends in order when it can"
 
 
+def test_a_disk_that_takes_a_piece_at_a_time_gets_all() -> None:
+    class Piecemeal:
+        def __init__(self) -> None:
+            self.got = b""
+
+        def write(self, data: bytes) -> int:
+            self.got += data[:7]
+            return len(data[:7])
+
+    file = Piecemeal()
+    drive_log._write_all(file, bytes(range(100)))  # type: ignore[arg-type]
+    assert file.got == bytes(range(100))
+
+
 def test_a_full_disk_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write, full = drive_log._write_all, threading.Event()
 

@@ -28,7 +28,7 @@ def test_the_switch_that_is_there_is_turned_off(tmp_path: Path, name: str) -> No
     make(tmp_path, name)
     assert cut_power(tmp_path) == [f"{tmp_path / name}: off"]
     assert (tmp_path / name).read_text() == "1"
-    assert [p for p in tmp_path.rglob("value")] == [tmp_path / name]
+    assert list(tmp_path.rglob("value")) == [tmp_path / name]
 
 
 def test_a_machine_without_a_switch_is_left_alone(tmp_path: Path) -> None:

@@ -12,14 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("rclpy")
-
 from message_packages import build, environment, what_is_missing
-from std_srvs.srv import SetBool, Trigger
-
-from deepracer_agent.export import export_bundle
-from deepracer_sim.ros.link import Link
 
 PATIENCE = 60.0
 """Longest wait for anything that must come, s."""
@@ -133,37 +126,26 @@ def simulated_car(ros_environment: dict[str, str]) -> Iterator[Callable[..., Sim
         car.close()
 
 
-class Driver:
-    """The car node at the car's own nodes, and a hand on its services."""
-
-    def __init__(self, node: subprocess.Popen[str]) -> None:
-        self.node, self.link = node, Link("hand")
-        self._arming = self.link.client(SetBool, "car_node/arm")
-        self._stopping = self.link.client(Trigger, "car_node/estop")
-
-    def arm(self) -> bool:
-        return bool(self.link.call(self._arming, SetBool.Request(data=True)).success)
-
-    def stop(self) -> None:
-        assert self.link.call(self._stopping, Trigger.Request()).success
-
-
 @pytest.fixture
 def bundle(lively_run: Callable[[str], Path]) -> Path:
     """A model that always drives, and steers by what it sees."""
+    from deepracer_agent.export import export_bundle
+
     return export_bundle(str(lively_run("discrete"))).path
 
 
 @pytest.fixture
 def drive(
     ros_environment: dict[str, str], start_node: Callable[..., Any], bundle: Path
-) -> Iterator[Callable[..., Driver]]:
-    """Start the car node for the car's own camera and servo; arm it from the outside."""
+) -> Iterator[Callable[..., Any]]:
+    """Start the car node for the car's own camera and servo; returns a hand on its services."""
+    from car_hand import Hand
+
     drivers = []
 
-    def start(module: str = "deepracer_car.ros.car_node", **parameters: object) -> Driver:
+    def start(module: str = "deepracer_car.ros.car_node", **parameters: object) -> Hand:
         settings = {"output": "replace", "camera": "camera_msg", "throttle_scale": 1.0}
-        drivers.append(Driver(start_node(module, model=bundle, **{**settings, **parameters})))
+        drivers.append(Hand(start_node(module, model=bundle, **{**settings, **parameters})))
         return drivers[-1]
 
     yield start

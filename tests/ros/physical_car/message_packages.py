@@ -45,7 +45,7 @@ def build(variant: str) -> Path:
 
 
 def environment(package: Path, base: dict[str, str]) -> dict[str, str]:
-    """Return ``base`` with the package that is installed there, as a sourced setup file makes it."""
+    """Return ``base`` with the package installed there, as a sourced setup file makes it."""
     (python,) = package.glob(f"l*/python3*/site-packages/{PACKAGE}")
     paths = {
         "PYTHONPATH": python.parent,

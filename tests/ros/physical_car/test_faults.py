@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("rclpy")
+
 LIMIT = 0.2
 """The car stands this long after the last good picture, s."""
 ON_THE_WAY = 0.05

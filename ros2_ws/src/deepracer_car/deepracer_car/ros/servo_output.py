@@ -164,7 +164,7 @@ class Request:
         self._client = node.create_client(kind, service)
         self._kind, self._fields, self._logger = kind, fields, node.get_logger()
         self._lock = threading.RLock()  # An answer may be there at once, in the same thread.
-        self._wanted: Optional[bool] = None
+        self._wanted: Any = None
         self._asked: Any = None
         self._is_done = False
         self._told = ""
@@ -188,16 +188,13 @@ class Request:
     def _ask(self) -> None:
         if not self._client.service_is_ready():
             return
-        if self._asked is not None and not self._asked.done():
-            # An answer that is still missing says nothing about what is wanted now.
-            self._client.remove_pending_request(self._asked)
         self._asked = self._client.call_async(self._kind.Request(**self._fields(self._wanted)))
         self._asked.add_done_callback(self._answered)
 
     def _answered(self, future: Any) -> None:
         with self._lock:
-            if future is not self._asked or future.cancelled():
-                return
+            if future is not self._asked:
+                return  # It says nothing about what is wanted now.
             failure = future.exception()
             error = failure if failure is not None else future.result().error
             self._is_done = not error

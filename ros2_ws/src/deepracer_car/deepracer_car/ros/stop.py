@@ -86,6 +86,8 @@ def _through_nodes(calibration: Calibration, timeout: float) -> List[str]:
 def _tell_servo_node(
     node: Any, messages: Any, services: Any, calibration: Calibration, timeout: float
 ) -> List[str]:
+    from rclpy.executors import SingleThreadedExecutor
+
     from deepracer_car.ros.servo_output import (
         OFF,
         RAW_PULSES,
@@ -105,6 +107,8 @@ def _tell_servo_node(
         for topic in standing
     }
     switch = node.create_client(services.ServoGPIOSrv, SWITCH)
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
     asked, heard = None, dict.fromkeys(publishers, 0)
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -113,25 +117,13 @@ def _tell_servo_node(
             heard[topic] += int(publisher.get_subscription_count() > 0)
         if asked is None and switch.service_is_ready():
             asked = switch.call_async(services.ServoGPIOSrv.Request(enable=OFF))
-        _serve(node, REPEAT_SECONDS)
+        executor.spin_once(timeout_sec=REPEAT_SECONDS)
         if asked is not None and asked.done() and min(heard.values()) >= TIMES:
             break
     told = [f"{topic}: stand" for topic, times in heard.items() if times]
     if asked is not None and asked.done() and not asked.result().error:
         told.append(f"{SWITCH}: off")
     return told
-
-
-def _serve(node: Any, seconds: float) -> None:
-    """Take answers, for that long."""
-    from rclpy.executors import SingleThreadedExecutor
-
-    executor = SingleThreadedExecutor(context=node.context)
-    executor.add_node(node)
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        executor.spin_once(timeout_sec=max(until - time.monotonic(), 0.0))
-    executor.remove_node(node)
 
 
 def _tell(lines: List[str]) -> None:
