@@ -279,6 +279,7 @@ def test_names_with_the_direction_and_old_layouts(tmp_path: Path) -> None:
         tmp_path / "old",
         **{
             "training_params.yaml": "WORLD_NAME: [reinvent_base_cw, Oval_track]",
+            "sim-trace/evaluation/20260301120000-a/evaluation-simtrace/0-iteration.csv": "lap",
             "sim-trace/training/2026-01-01-a/training-simtrace/0-iteration.csv": "old",
             "sim-trace/training/2026-02-01-a/training-simtrace/0-iteration.csv": "new",
             "training-simtrace/0-iteration.csv": None,
@@ -289,6 +290,8 @@ def test_names_with_the_direction_and_old_layouts(tmp_path: Path) -> None:
     config = TrainingConfig.load(run.config)
     assert (config.track, config.direction) == ("reinvent_base", "cw")
     assert (run.traces / "0-iteration.csv").read_text() == "new"
+    evaluated = run.path / "evaluation-20260301120000" / "evaluation-simtrace"
+    assert (evaluated / "0-iteration.csv").read_text() == "lap"
 
 
 class Trap:

@@ -122,7 +122,7 @@ def _policy(metadata: ModelMetadata) -> str:
         ranges = [(min(v), max(v)) for v in values]
         actions = f"{len(space)} actions"
     (left, right), (slow, fast) = ranges
-    span = f"{left:g} to {right:g} deg, {slow:g} to {fast:g} m/s"
+    span = f"{left:.3g} to {right:.3g} deg, {slow:.3g} to {fast:.3g} m/s"
     return f"{metadata.training_algorithm}, {' and '.join(metadata.sensor)}, {actions}, {span}"
 
 
