@@ -80,10 +80,10 @@ def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
 
 def test_files_with_holes_are_refused(tmp_path: Path) -> None:
     info = tarfile.TarInfo("big.pb")
-    info.pax_headers = {"GNU.sparse.size": str(1 << 40), "GNU.sparse.map": "0,1"}
+    info.pax_headers = {"GNU.sparse.size": "100", "GNU.sparse.map": "0,1"}
     info.size = 1
     told = refusal(pack(tmp_path / "a.tar", (info, b"x"), mode="w"))
-    assert "holes" in told
+    assert "a file with holes" in told
 
 
 def test_too_much_is_refused_before_it_is_unpacked(

@@ -218,6 +218,7 @@ def test_its_weights_are_refused_plainly(tmp_path: Path) -> None:
         ({"training_params.yaml": "WORLD_NAME: nowhere"}, "'nowhere' is not known here", True),
         ({"training_params.yaml": "WORLD_NAME: ../../x.npy"}, "is not known here", True),
         ({"training_params.yaml": "a: [*b"}, "left out: training_params.yaml", True),
+        ({"training_params.yaml": "a: &a [1]\nb: *a"}, "has aliases", True),
         ({"training_params.yaml": "RACE_TYPE: HEAD_TO_BOT"}, "HEAD_TO_BOT is not raced", True),
         ({"model/model_metadata.json": {**METADATA, "x": 1}}, "x is unknown", True),
         ({"model/model_metadata.json": "[]"}, "left out: model/model_metadata.json", False),
@@ -278,6 +279,7 @@ def test_names_with_the_direction_and_old_layouts(tmp_path: Path) -> None:
         tmp_path / "old",
         **{
             "training_params.yaml": "WORLD_NAME: [reinvent_base_cw, Oval_track]",
+            "sim-trace/evaluation/20260301120000-a/evaluation-simtrace/0-iteration.csv": "lap",
             "sim-trace/training/2026-01-01-a/training-simtrace/0-iteration.csv": "old",
             "sim-trace/training/2026-02-01-a/training-simtrace/0-iteration.csv": "new",
             "training-simtrace/0-iteration.csv": None,
@@ -288,6 +290,8 @@ def test_names_with_the_direction_and_old_layouts(tmp_path: Path) -> None:
     config = TrainingConfig.load(run.config)
     assert (config.track, config.direction) == ("reinvent_base", "cw")
     assert (run.traces / "0-iteration.csv").read_text() == "new"
+    evaluated = run.path / "evaluation-20260301120000" / "evaluation-simtrace"
+    assert (evaluated / "0-iteration.csv").read_text() == "lap"
 
 
 class Trap:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from deepracer_agent.car_archive import export_car_archive
 from deepracer_agent.car_builds import OPENVINO, OTHERS, OURS, STOCK, TFLITE, Verdict
@@ -261,6 +261,18 @@ def own(model: onnx.ModelProto) -> None:
     model.functions.add(name="own", domain="com.example")
 
 
+def huge(model: onnx.ModelProto) -> None:
+    """A table of all pairs: 3.6 GB from two short rows."""
+    for name, shape in (("row", (1, 30_000)), ("column", (30_000, 1))):
+        model.graph.initializer.append(numpy_helper.from_array(np.ones(shape, np.float32), name))
+    answer = model.graph.output[0].name
+    model.graph.node.append(helper.make_node("Add", ["row", "column"], ["table"]))
+    model.graph.node.append(helper.make_node("ReduceMean", ["table"], ["one"], keepdims=0))
+    last = next(n for n in model.graph.node if answer in n.output)
+    last.output[0] = "before"
+    model.graph.node.append(helper.make_node("Add", ["before", "one"], [answer]))
+
+
 def nothing(model: onnx.ModelProto) -> None:
     model.Clear()
 
@@ -273,6 +285,7 @@ def nothing(model: onnx.ModelProto) -> None:
         (foreign, "has the operation com.example Shell"),
         (own, "operations of its own"),
         (nothing, "cannot be run"),
+        (huge, "alloc"),
     ],
 )
 def test_a_network_may_only_calculate(

@@ -66,6 +66,19 @@ def test_the_program_stops_the_car_without_any_node(
     assert capsys.readouterr().err == "The servo node is not told: no ROS here\n"
 
 
+def test_without_patience_no_node_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stop, "_through_nodes", missing)
+    make(tmp_path, SWITCHES[1])
+    options = ["--system", str(tmp_path), "--calibration", str(tmp_path / "none")]
+    assert stop.main([*options, "--timeout", "0"]) == 0
+    told = capsys.readouterr()
+    assert told.out == f"{tmp_path / SWITCHES[1]}: off\n"
+    assert "The default calibration is used" in told.err
+    assert "not told" not in told.err
+
+
 def test_the_program_fails_where_there_is_nothing_to_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -196,3 +196,13 @@ def test_broken_files_are_refused_with_their_name(text: str, message: str, tmp_p
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.json: cannot be read: No such file"):
         ModelMetadata.load(tmp_path / "none.json")
+
+
+def test_what_the_console_adds_for_a_car_is_read() -> None:
+    content = {
+        "action_space": [{"steering_angle": 0, "speed": 1}, {"steering_angle": 9, "speed": 1}]
+    }
+    added = {"preprocess_type": "GREY_SCALE", "regional_parameters": ["0", "0", "0", "0"]}
+    assert ModelMetadata.from_json({**content, **added}) == ModelMetadata.from_json(content)
+    with pytest.raises(ConfigError, match="preprocess_type: 'RGB' given, GREY_SCALE is allowed"):
+        ModelMetadata.from_json({**content, "preprocess_type": "RGB"})

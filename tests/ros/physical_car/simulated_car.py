@@ -7,7 +7,8 @@ standard input what goes wrong, and reports on standard output what it does, one
 * ``{"power": bool}``: the switch of motor and servo was set;
 * ``{"camera": bool}``: the camera was switched;
 * ``{"picture": s}``: when the first or the last of some pictures was published;
-* ``{"latency": s}``: age of the picture that a command was decided on, where it has a stamp;
+* ``{"latency": s, "seen": bool}``: age of the picture that a command was decided on, where the
+  command has a stamp, and whether the camera of this process took it;
 * ``{"heard": word}``: what it was told is done.
 """
 
@@ -37,6 +38,9 @@ SERVO_SLEEP = 0.02
 CAMERA_PERIOD = 1.0 / 30.0
 IS_COMPRESSED = "CompressedImage" in CameraMsg.get_fields_and_field_types()["images"]
 
+STAMPS: set[int] = set()
+"""Of the pictures that were published, ns."""
+
 
 def report(**entries: object) -> None:
     os.write(sys.stdout.fileno(), f"{json.dumps(entries)}\n".encode())  # At once, and whole.
@@ -65,7 +69,8 @@ class Servo:
         self._report()
         if hasattr(message, "source_stamp"):
             made = rclpy.time.Time.from_msg(message.source_stamp, self._clock.clock_type)
-            report(latency=(self._clock.now() - made).nanoseconds * 1e-9)
+            latency = (self._clock.now() - made).nanoseconds * 1e-9
+            report(latency=latency, seen=made.nanoseconds in STAMPS)
         time.sleep(SERVO_SLEEP)
 
     def _pulse(self, message: ServoCtrlMsg) -> None:
@@ -139,7 +144,9 @@ class Camera:
         if IS_COMPRESSED:
             data = cv2.imencode(".jpg", pixels)[1].tobytes()
             image = CompressedImage(format="bgr8; jpeg compressed bgr8")
-            image.header.stamp = self._node.get_clock().now().to_msg()
+            now = self._node.get_clock().now()
+            STAMPS.add(now.nanoseconds)
+            image.header.stamp = now.to_msg()
             image.header.frame_id = str(self._count)
         else:
             data = pixels.tobytes()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,28 @@ from deepracer_car.ros.servo_output import open_servo_output
 PATIENT = {"frame_timeout": 5.0, "inference_timeout": 5.0, "fault_timeout": 0.0, "fault_limit": 0}
 
 OTHER = {"stock": "community", "community": "stock"}
+
+
+FIELDS = """
+from deepracer_interfaces_pkg.msg import CameraMsg, ServoCtrlMsg
+from rclpy.serialization import serialize_message
+
+pictures = CameraMsg.get_fields_and_field_types()["images"]
+print(list(ServoCtrlMsg.get_fields_and_field_types()), pictures)
+print(len(serialize_message(ServoCtrlMsg())))
+"""
+TOLD = {
+    "stock": "['angle', 'throttle'] sequence<sensor_msgs/Image>\n12\n",
+    "community": (
+        "['angle', 'throttle', 'source_stamp'] sequence<sensor_msgs/CompressedImage>\n20\n"
+    ),
+}
+
+
+def test_the_messages_are_those_of_the_cars(variant: str, ros_environment: dict[str, str]) -> None:
+    command = [sys.executable, "-c", FIELDS]
+    run = subprocess.run(command, env=ros_environment, capture_output=True, text=True)
+    assert run.stdout == TOLD[variant], run.stderr
 
 
 def test_it_replaces_all_but_camera_and_servo(variant: str, simulated_car, drive) -> None:
@@ -41,9 +65,9 @@ def test_it_replaces_all_but_camera_and_servo(variant: str, simulated_car, drive
     moving = [r for r in car.reports if r.get("motor", stood["motor"]) != stood["motor"]]
     assert all(motor.min <= r["motor"] < motor.mid for r in moving)
     assert all(servo.min <= r["servo"] <= servo.max for r in moving)
-    ages = [r["latency"] for r in car.reports if "latency" in r]
-    assert bool(ages) == (variant == "community")
-    assert all(0.0 <= age < 60.0 for age in ages)
+    stamped = [r for r in car.reports[car.reports.index(moving[0]) :] if "latency" in r]
+    assert bool(stamped) == (variant == "community")
+    assert all(r["seen"] and 0.0 < r["latency"] < 60.0 for r in stamped)
 
     since = car.now()
     driver.stop()

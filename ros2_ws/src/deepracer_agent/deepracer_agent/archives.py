@@ -201,9 +201,14 @@ def _checked_name(name: str) -> str:
 
 
 def _copy(content: BinaryIO, target: Path) -> None:
-    with target.open("xb") as file:
+    with target.open("xb", buffering=0) as file:
         while block := content.read(_CHUNK):
-            file.write(block)
+            try:
+                file.write(block)
+            except OSError as error:
+                raise ModelError(
+                    f"it cannot be read: {error.strerror} in {target.parent}."
+                ) from None
 
 
 class _Bounded:

@@ -85,11 +85,15 @@ def deploy(
 
 
 def _bundle_of(model: str, runs: Path) -> ModelBundle:
-    """Return the bundle of that name; a run is exported first."""
+    """Return the bundle of that name, which was seen to drive; a run is exported first."""
+    from deepracer_car.decision import Model
     from deepracer_car.model_bundle import PROVENANCE, ModelBundle
 
     if (Path(model) / PROVENANCE).is_file():
-        return ModelBundle.open(model)
-    from deepracer_agent.export import export_bundle
+        bundle = ModelBundle.open(model)
+    else:
+        from deepracer_agent.export import export_bundle
 
-    return export_bundle(model, root=runs)
+        bundle = export_bundle(model, root=runs)
+    Model.open(bundle.path)  # What the driver would refuse on the car is refused here.
+    return bundle

@@ -94,7 +94,7 @@ def _tell_contents(found: Inspection) -> None:
     if found.provenance:
         told = ("model", "track", "seed", "version", "git", "mean_progress")
         values = found.provenance
-        said = [f"{key} {values[key]}" for key in told if values.get(key) is not None]
+        said = [f"{key} {str(values[key])[:80]}" for key in told if values.get(key) is not None]
         say(f"  {', '.join(said)}")
     for note in found.notes:
         say(f"  note: {note}")
@@ -122,7 +122,7 @@ def _policy(metadata: ModelMetadata) -> str:
         ranges = [(min(v), max(v)) for v in values]
         actions = f"{len(space)} actions"
     (left, right), (slow, fast) = ranges
-    span = f"{left:g} to {right:g} deg, {slow:g} to {fast:g} m/s"
+    span = f"{left:.3g} to {right:.3g} deg, {slow:.3g} to {fast:.3g} m/s"
     return f"{metadata.training_algorithm}, {' and '.join(metadata.sensor)}, {actions}, {span}"
 
 

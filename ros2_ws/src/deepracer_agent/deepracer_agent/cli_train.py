@@ -40,7 +40,7 @@ Folder = Annotated[
     Path | None,
     typer.Argument(
         help="Holds any of reward_function.py, model_metadata.json, hyperparameters.json and "
-        "training.yaml."
+        "training.yaml; or the folder of a run, to train anew with all its settings."
     ),
 ]
 Track = Annotated[str | None, typer.Option(help="Name or file.", rich_help_panel=SETTINGS)]

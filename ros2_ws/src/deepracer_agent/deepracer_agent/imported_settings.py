@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
-from deepracer_agent.archives import ModelFiles
+from deepracer_agent.archives import MAX_TEXT, ModelFiles
 from deepracer_agent.config import NETWORK_OF, RACE_TYPES, TrainingConfig
 from deepracer_agent.config_files import explain, read_json, read_yaml
 from deepracer_agent.hyperparameters import Hyperparameters
@@ -24,6 +25,7 @@ from deepracer_sim.track_library import find_track
 JOB = "training_params.yaml"
 """Where Amazon's simulator was told its track."""
 MAX_REWARD = 1 << 20
+MAX_YAML = 1 << 18
 
 _MODELS = ("bundle", "car archive")
 """Kinds that tell what to see and do, not how that was learnt."""
@@ -159,7 +161,7 @@ def _config_of_run(
     if name is None:
         return None
     try:
-        return TrainingConfig.from_yaml(_text(files, name), name)
+        return TrainingConfig.from_yaml(_yaml(files, name), name)
     except ConfigError as error:
         notes.append(f"left out: {error}")
         return None
@@ -171,7 +173,7 @@ def _job(files: ModelFiles, notes: list[str]) -> tuple[dict[str, Any], str]:
     if name is None:
         return {}, ""
     try:
-        given = read_yaml(_text(files, name), JOB)
+        given = read_yaml(_yaml(files, name), JOB)
     except ConfigError as error:
         notes.append(f"left out: {error}")
         return {}, ""
@@ -246,8 +248,24 @@ def _in_run(contents: Contents, name: str) -> str | None:
     return f"{contents.run}/{name}" if contents.run else name
 
 
-def _text(files: ModelFiles, name: str) -> str:
+def _yaml(files: ModelFiles, name: str) -> str:
+    """The text of a file in which nothing stands for more than is written there.
+
+    Raises:
+        ConfigError: something does: a few such lines can fill all memory.
+    """
+    text = _text(files, name, MAX_YAML)
     try:
-        return files.read(name).decode("utf-8-sig")
+        events = [type(event) for event in yaml.parse(text, Loader=yaml.SafeLoader)]
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return text  # whoever reads it says what is wrong with it
+    if yaml.AliasEvent in events:
+        raise ConfigError(f"{name}: has aliases (*name), which such a file does not need")
+    return text
+
+
+def _text(files: ModelFiles, name: str, limit: int = MAX_TEXT) -> str:
+    try:
+        return files.read(name, limit).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ModelError(f"{name} is not UTF-8 text.") from None

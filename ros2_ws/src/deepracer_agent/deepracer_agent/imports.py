@@ -16,6 +16,9 @@ from deepracer_agent.training_folder import DEFAULT_REWARD
 from deepracer_car.errors import ConfigError, ModelError
 
 _TRACE = re.compile(r"(?:(?:|.*/)(?P<worker>\d)/|(?:|.*/))training-simtrace/\d{1,6}-iteration\.csv")
+_EVALUATION = re.compile(
+    r"(?:|.*/)(?:evaluation-)?(?P<stamp>\d{14})[^/]{0,80}/evaluation-simtrace/0-iteration\.csv"
+)
 _MAX_TRACES = 512 << 20
 
 
@@ -123,7 +126,7 @@ def _records_into(
         write_file(run.path / "metrics" / file, content)
     if history.lines:
         write_file(run.metrics, history.lines)
-        taken.append(f"metrics of {history.episodes:,} episodes")
+        taken.append(f"metrics of {_count(history.episodes, 'episode')}")
     elif history.files:
         taken.append("metrics")
     traces = _traces(files)
@@ -135,25 +138,29 @@ def _records_into(
         target.parent.mkdir(parents=True, exist_ok=True)
         write_file(target, files.read(name, MAX_FILE))
     if traces:
-        taken.append(f"{len(traces)} traces")
+        taken.append(_count(len(traces), "trace"))
     return taken
 
 
 def _traces(files: ModelFiles) -> dict[str, str]:
     """Where in the run each trace belongs; of several trainings those of the last by name."""
     found: dict[str, dict[str, str]] = {}
+    evaluations: dict[str, str] = {}
     for name in files.ending(".csv"):
         if match := _TRACE.fullmatch(name):
             folder = f"{match['worker']}/training-simtrace" if match["worker"] else ""
             path = PurePosixPath(name)
             where = found.setdefault(str(path.parent), {})
             where[f"{folder or 'training-simtrace'}/{path.name}"] = name
+        elif match := _EVALUATION.fullmatch(name):
+            place = f"evaluation-{match['stamp']}/evaluation-simtrace/0-iteration.csv"
+            evaluations.setdefault(place, name)
     traces: dict[str, str] = {}
     for _, where in sorted(found.items()):
         if any(not place[0].isdigit() for place in where):
             traces = {place: n for place, n in traces.items() if place[0].isdigit()}
         traces.update(where)
-    return traces
+    return {**traces, **evaluations}
 
 
 def _bundle_into(
@@ -178,7 +185,7 @@ def _left_out(files: ModelFiles, contents: Contents) -> list[str]:
         )
     if contents.checkpoints:
         notes.append(
-            f"{len(contents.checkpoints)} checkpoints left out: loading one runs Python code that "
+            f"{_count(len(contents.checkpoints), 'checkpoint')} left out: loading one runs Python code that "
             "is in it. If you trust where they come from, copy the run's folder into your runs"
         )
     return notes
@@ -193,6 +200,10 @@ def _status(path: Path, settings: Settings, history: History) -> RunStatus:
     )
     changes = {"state": "imported", "pid": 0, "track": settings.track}
     return status.model_copy(update={**changes, "stop_reason": f"imported from {path.name}"})
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
 def _name_of(path: Path) -> str:

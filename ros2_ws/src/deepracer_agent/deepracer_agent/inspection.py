@@ -20,11 +20,10 @@ from deepracer_agent.car_builds import (
     graph_verdict,
 )
 from deepracer_agent.graph_nodes import read_nodes
-from deepracer_agent.network_check import check_network
+from deepracer_agent.network_check import try_network
 from deepracer_car.errors import ConfigError, ModelError
 from deepracer_car.model_bundle import METADATA, POLICY, PROVENANCE, ModelBundle
 from deepracer_car.model_metadata import KEYS, ModelMetadata
-from deepracer_car.policy import OnnxPolicy
 
 Kind = Literal["run", "bundle", "model folder", "car archive", "frozen graph", "training files"]
 KINDS: dict[Kind, str] = {
@@ -226,8 +225,7 @@ def extract_bundle(files: ModelFiles, folder: str, target: Path) -> ModelBundle:
         limit = {"limit": MAX_FILE} if name == POLICY else {}
         (target / name).write_bytes(files.read(file, **limit))
     bundle = ModelBundle.open(target)
-    check_network(bundle.policy)
-    OnnxPolicy(bundle)
+    try_network(bundle)
     return bundle
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from deepracer_car.errors import ModelError
+from deepracer_car.model_bundle import ModelBundle
+from deepracer_car.policy import OnnxPolicy
 
 ALLOWED = frozenset(
     {
@@ -18,6 +22,22 @@ ALLOWED = frozenset(
     }
 )
 """Operations of policies. Loops, branches and what fills memory by a number are not among them."""
+
+
+MAX_MEMORY = 2 << 30
+"""Bytes that a network may take to answer one picture."""
+
+
+def try_network(bundle: ModelBundle) -> None:
+    """Look through the network of a bundle, and let it answer a picture.
+
+    Raises:
+        ModelError: it could do other things than calculate, needs too much memory, or does not
+            drive.
+    """
+    check_network(bundle.policy)
+    with _limited_memory():
+        OnnxPolicy(bundle)
 
 
 def check_network(path: Path) -> None:
@@ -56,6 +76,25 @@ def check_network(path: Path) -> None:
             raise ModelError(
                 f"{path} keeps weights in another file. Save it with its weights inside."
             )
+
+
+@contextmanager
+def _limited_memory() -> Iterator[None]:
+    """Let the process grow by `MAX_MEMORY` at most, where the system tells how large it is."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (OSError, ValueError):
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + MAX_MEMORY
+    if soft != resource.RLIM_INFINITY:
+        limit = min(limit, soft)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _messages(message: Any) -> Iterator[Any]:

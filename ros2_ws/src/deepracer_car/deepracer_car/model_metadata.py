@@ -52,7 +52,11 @@ KEYS = (
     "training_algorithm",
     "version",
     "lidar_config",
+    "preprocess_type",
+    "regional_parameters",
 )
+"""What the file may say. The last two are written by the console; pictures are always grey, and
+nothing reads the other one."""
 _ANGLES = ("min_angle", "max_angle")
 _COUNTS = ("num_values", "num_sectors")
 _SIMULATORS_KEYS = ("num_values_per_sector", "clipping_dist")
@@ -213,6 +217,10 @@ class ModelMetadata:
                 )
         if "action_space" not in content:
             raise ConfigError("'action_space' is missing: without it the car cannot act")
+        if content.get("preprocess_type", "GREY_SCALE") != "GREY_SCALE":
+            raise ConfigError(
+                f"preprocess_type: {content['preprocess_type']!r} given, GREY_SCALE is allowed"
+            )
         space = action_space_from_metadata(content["action_space"])
         _check_type(content.get("action_space_type"), space)
         sensor = _read_sensor(content.get("sensor", ["observation"]))

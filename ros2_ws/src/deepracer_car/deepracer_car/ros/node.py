@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Callable, List, Optional
 
@@ -22,10 +24,12 @@ try:
 except ImportError:  # Foxy: its handlers leave the context open.
     OWN_SIGNALS = {}
 
-ENDS = (signal.SIGTERM, signal.SIGHUP)
-"""Besides Ctrl-C: a polite kill, and the end of the terminal or of the ssh it was started in."""
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a polite kill, and the end of the terminal or of the ssh it was started in."""
 SIGNAL_PATIENCE = 0.1
 """A signal is heeded within this time, s: Python sees one only when it runs."""
+LEAVING_PATIENCE = 5.0
+"""Time that the middleware has to let go of the process, s."""
 
 SIMULATOR_LOST = "going back to the last checkpoint"
 """How a trainer's log line begins when its simulator has failed; launch then starts a new one."""
@@ -39,30 +43,44 @@ def spin(make_node: Callable[[], Node], args: Optional[List[str]] = None) -> int
     node is made or in one of its callbacks, is told on standard error and ends it with 1.
     """
     rclpy.init(args=args, **OWN_SIGNALS)
+    asked: List[int] = []
+
+    def ask(number: int, frame: Optional[FrameType]) -> None:
+        asked.append(number)
+        raise KeyboardInterrupt
+
+    def heed() -> None:
+        if asked:  # The exception was lost where none can be raised, such as in a destructor.
+            raise KeyboardInterrupt
+
     for number in ENDS:
         # Whoever had it ignored before, such as nohup, meant it.
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+            signal.signal(number, ask)
     node: Optional[Node] = None
+    status = 0
     try:
         node = make_node()
-        clock = Clock(clock_type=ClockType.STEADY_TIME)
-        node.create_timer(SIGNAL_PATIENCE, lambda: None, clock=clock)
+        node.create_timer(SIGNAL_PATIENCE, heed, clock=Clock(clock_type=ClockType.STEADY_TIME))
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except DeepRacerError as error:
         sys.stderr.write(f"error: {error}\n")
-        return 1
+        status = 1
     finally:
         # A launch often sends the signal twice; the second must not tear the clean-up.
-        for number in (signal.SIGINT, *ENDS):
+        for number in ENDS:
             signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
+        _leave_soon(status)
         rclpy.try_shutdown()
-    return 0
+    return status
 
 
-def _interrupt(number: int, frame: Optional[FrameType]) -> None:
-    raise KeyboardInterrupt
+def _leave_soon(status: int) -> None:
+    """End the process even if the middleware never lets go; by now all has been said."""
+    timer = threading.Timer(LEAVING_PATIENCE, os._exit, (status,))
+    timer.daemon = True
+    timer.start()

@@ -30,11 +30,12 @@ def main(arguments: Optional[List[str]] = None) -> int:
     # The pulses first: a motor that gets power again must find the one that means a standstill.
     done = stand(calibration, options.system) + cut_power(options.system)
     _tell(done)
+    told: List[str] = []
     try:
-        told = _through_nodes(calibration, options.timeout)
+        if options.timeout > 0.0:
+            told = _through_nodes(calibration, options.timeout)
     except (ConfigError, ImportError) as error:
         sys.stderr.write(f"The servo node is not told: {error}\n")
-        told = []
     _tell(told)
     if done or told:
         return 0
@@ -49,7 +50,10 @@ def _options(arguments: Optional[List[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="stop", description="Stop the car and cut its power.")
     parser.add_argument("--calibration", type=Path, default=FILE, help="calibration file")
     parser.add_argument(
-        "--timeout", type=float, default=PATIENCE, help="longest wait for the servo node, s"
+        "--timeout",
+        type=float,
+        default=PATIENCE,
+        help="longest wait for the servo node, s; 0: it is not told",
     )
     parser.add_argument("--system", type=Path, default=SYSTEM, help="where the kernel shows itself")
     known, _ = parser.parse_known_args(arguments)  # The rest is for ROS.
