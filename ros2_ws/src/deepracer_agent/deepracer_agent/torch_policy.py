@@ -15,6 +15,17 @@ from deepracer_agent.process import prepare_process
 from deepracer_car.errors import RunError
 
 
+class _SavedPPO(PPO):
+    """A PPO whose weights are in a file; to draw orthogonal ones first would take most of a second.
+
+    (Stable-Baselines3 builds the network of a saved model as a new one.)
+    """
+
+    def _setup_model(self) -> None:
+        self.policy_kwargs = {**self.policy_kwargs, "ortho_init": False}
+        super()._setup_model()
+
+
 class TorchPolicy:
     """A `deepracer_car.policy.Policy`: a network of Stable-Baselines3, learning or learnt."""
 
@@ -39,7 +50,7 @@ class TorchPolicy:
             if algorithm == "sac":
                 # Driving needs none of what it remembers.
                 return cls(SAC.load(path, device=device, buffer_size=1).policy)
-            return cls(PPO.load(path, device=device).policy)
+            return cls(_SavedPPO.load(path, device=device).policy)
         except (AttributeError, OSError, TypeError, ValueError, KeyError, RuntimeError) as error:
             raise RunError(f"{path} cannot be loaded as a model: {error}") from error
 
