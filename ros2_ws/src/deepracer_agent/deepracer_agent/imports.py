@@ -186,7 +186,8 @@ def _left_out(files: ModelFiles, contents: Contents) -> list[str]:
     if contents.checkpoints:
         notes.append(
             f"{_count(len(contents.checkpoints), 'checkpoint')} left out: loading one runs Python "
-            "code that is in it. If you trust where they come from, copy the run's folder into your runs"
+            "code that is in it. If you trust where they come from, copy the run's folder "
+            "into your runs"
         )
     return notes
 
