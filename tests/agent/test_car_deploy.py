@@ -1,4 +1,4 @@
-"""What is carried to a car, and what installing it there does; pip, ssh and systemd are stand-ins."""
+"""What is carried to a car, and what installing it does; pip, ssh and systemd are stand-ins."""
 
 from __future__ import annotations
 
@@ -167,7 +167,9 @@ def test_pip_is_asked_for_what_runs_on_the_car(
 
 def test_pip_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(ConfigError, match=r"Python 3\.8 on aarch64: ERROR: .*coloredlogs==.* PIP_INDEX_URL"):
+    with pytest.raises(
+        ConfigError, match=r"Python 3\.8 on aarch64: ERROR: .*coloredlogs==.* PIP_INDEX_URL"
+    ):
         car_wheels.download(Target("3.8", "aarch64"), tmp_path)
 
 
