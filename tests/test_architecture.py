@@ -111,11 +111,44 @@ def test_what_records_and_shows_runs_without_learning() -> None:
     assert imported(section["source_modules"].split()).isdisjoint(WITHOUT_LEARNING)
 
 
+def file_of(module: str) -> Path:
+    """The file of a module of the car's."""
+    file = FOLDERS["deepracer_car"].parent.joinpath(*module.split(".")).with_suffix(".py")
+    return file if file.exists() else file.with_suffix("") / "__init__.py"
+
+
+def needed_python(source: str) -> tuple[int, int]:
+    """The Python that grammar and library calls need; vermin knows when each came.
+
+    What is subscripted or joined by ``|`` it takes for annotations; `is_later` does not.
+    """
+    vermin = pytest.importorskip("vermin", reason="vermin is not installed")
+    _, python = vermin.visit(source, vermin.Config()).minimum_versions()
+    return python
+
+
+@pytest.mark.parametrize("module", modules("deepracer_car"))
+def test_the_car_needs_no_later_library(module: str) -> None:
+    assert needed_python(file_of(module).read_text(encoding="utf-8")) <= (3, 8)
+
+
+@pytest.mark.parametrize(
+    ("source", "python"),
+    [
+        ("zip(a, b, strict=True)", (3, 10)),
+        ("from functools import cache", (3, 9)),
+        ("from pathlib import Path\nPath('a').is_relative_to('b')", (3, 9)),
+        ("match a:\n    case _: pass", (3, 10)),
+        ("if (n := f()): pass", (3, 8)),
+    ],
+)
+def test_a_later_library_is_recognised(source: str, python: tuple[int, int]) -> None:
+    assert needed_python(source) == python
+
+
 @pytest.mark.parametrize("module", modules("deepracer_car"))
 def test_the_car_runs_on_python_3_8(module: str) -> None:
-    file = FOLDERS["deepracer_car"].parent.joinpath(*module.split(".")).with_suffix(".py")
-    file = file if file.exists() else file.with_suffix("") / "__init__.py"
-    tree = ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 8))
+    tree = ast.parse(file_of(module).read_text(encoding="utf-8"), feature_version=(3, 8))
     assert [
         ast.unparse(node) for node in ast.walk(without_annotations(tree)) if is_later(node)
     ] == []

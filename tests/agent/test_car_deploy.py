@@ -1,4 +1,4 @@
-"""What is carried to a car, and what its installation does; pip, ssh, systemd are stand-ins."""
+"""What is carried to a car, and what installing it does; pip, ssh and systemd are stand-ins."""
 
 from __future__ import annotations
 

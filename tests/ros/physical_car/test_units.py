@@ -1,4 +1,4 @@
-"""The services as systemd runs them: what starts the driver, and what stops the car after it."""
+"""The services as systemd would run them: what starts the driver, and what then stops the car."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_the_quick_stop_needs_no_ros_around_it(installed: Installed) -> None:
         done = subprocess.run(
             installed.words(line), env=bare, capture_output=True, text=True, timeout=60
         )
-        # There is no hardware here, and no servo node: it must say so, and fail for nothing else.
+        # Here is neither such hardware nor a servo node: it must say so, and fail for nothing else.
         assert done.returncode == 1
         assert "The servo node is not told" in done.stderr
         assert "Neither the kernel nor a servo node" in done.stderr
