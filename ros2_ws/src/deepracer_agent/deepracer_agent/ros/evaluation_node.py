@@ -7,9 +7,7 @@ the machine. They are written into the run, as by ``deepracer evaluate``.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
 from deepracer_agent.cli_evaluate import print_laps
@@ -17,7 +15,7 @@ from deepracer_agent.evaluation import evaluate, find_model
 from deepracer_agent.ros.remote_policy import RemotePolicy
 from deepracer_agent.training import RUNS
 from deepracer_car.errors import ConfigError, did_you_mean
-from deepracer_car.ros.node import spin
+from deepracer_car.ros.node import read_parameters, spin
 from deepracer_sim.ros.ros_simulator import RosSimulator
 from deepracer_sim.track import Track
 
@@ -45,15 +43,11 @@ class EvaluationNode(Node):
             DeepRacerError: one of them cannot be used.
         """
         super().__init__("evaluation_node")
-        self._given = {name: self._declare(name, *rest) for name, *rest in PARAMETERS}
+        self._given = read_parameters(self, PARAMETERS)
         for name, allowed in (("simulator", SIMULATORS), ("direction", DIRECTIONS)):
             _check_choice(name, self._given[name], allowed)
         self._model = find_model(self._given["model"], root=Path(self._given["runs"]))
         self.create_timer(0.0, self._evaluate)
-
-    def _declare(self, name: str, default: Any, description: str) -> Any:
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        return self.declare_parameter(name, default, descriptor).value
 
     def _evaluate(self) -> None:
         given, namespace = self._given, self.get_namespace()

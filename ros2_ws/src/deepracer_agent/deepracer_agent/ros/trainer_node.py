@@ -7,12 +7,9 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
-from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -25,6 +22,7 @@ from deepracer_agent.ros.monitor import TrainingMonitor
 from deepracer_agent.runs import RunDirectory
 from deepracer_agent.training_folder import load_training_folder
 from deepracer_car.errors import ConfigError, DeepRacerError
+from deepracer_car.ros.node import read_parameters
 
 PARAMETERS = (
     ("folder", "", "The racer's files; empty: nothing but defaults."),
@@ -55,14 +53,7 @@ class TrainerNode(Node):
         """Read the parameters."""
         super().__init__("trainer_node")
         self.monitor = TrainingMonitor(self)
-        self._given = {name: self._declare(name, *rest) for name, *rest in PARAMETERS}
-
-    def _declare(self, name: str, default: Any, description: str) -> Any:
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        try:
-            return self.declare_parameter(name, default, descriptor).value
-        except InvalidParameterTypeException as error:
-            raise ConfigError(f"parameter {name}: {error}") from None
+        self._given = read_parameters(self, PARAMETERS)
 
     def train(self) -> training.TrainingResult:
         """Train as the parameters say, in this thread.

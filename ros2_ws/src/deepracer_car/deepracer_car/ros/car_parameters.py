@@ -11,6 +11,7 @@ from rclpy.parameter import Parameter
 from deepracer_car.actuation import ActuationSettings
 from deepracer_car.drive_loop import Limits
 from deepracer_car.errors import ConfigError
+from deepracer_car.ros.node import read_parameters
 from deepracer_car.safety import Patience
 
 FIXED = (
@@ -45,8 +46,7 @@ def declare(node: Node) -> None:
         "",
         "Folder of a model bundle: what `deepracer export RUN --to bundle` writes.",
     )
-    for name, default, text in FIXED:
-        _declare(node, name, default, text, read_only=True)
+    read_parameters(node, FIXED)
     for name, text in SETTINGS:
         _declare(node, name, getattr(ActuationSettings(), name), text)
 
@@ -102,8 +102,8 @@ def _as_number(parameter: Parameter) -> float:
     raise ConfigError(f"{parameter.name}: {given!r} given, a number is allowed")
 
 
-def _declare(node: Node, name: str, default: Any, text: str, read_only: bool = False) -> None:
-    descriptor = ParameterDescriptor(description=text, read_only=read_only)
+def _declare(node: Node, name: str, default: Any, text: str) -> None:
+    descriptor = ParameterDescriptor(description=text)
     if isinstance(default, float) and hasattr(descriptor, "dynamic_typing"):
         descriptor.dynamic_typing = True  # 1 is a number too; older versions do not mind anyway.
     node.declare_parameter(name, default, descriptor)

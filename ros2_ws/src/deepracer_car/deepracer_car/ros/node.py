@@ -7,14 +7,16 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import Callable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
-from deepracer_car.errors import DeepRacerError
+from deepracer_car.errors import ConfigError, DeepRacerError
 
 try:
     from rclpy.signals import SignalHandlerOptions
@@ -77,6 +79,35 @@ def spin(make_node: Callable[[], Node], args: Optional[List[str]] = None) -> int
         _leave_soon(status)
         rclpy.try_shutdown()
     return status
+
+
+def read_parameters(node: Node, parameters: Iterable[Tuple[str, Any, str]]) -> Dict[str, Any]:
+    """Declare parameters that are set once, when the node starts, and return their values by name.
+
+    Args:
+        node: whose they are.
+        parameters: name, default and description of each; the default tells the type.
+
+    Raises:
+        ConfigError: one was given a value of another type.
+    """
+    return {name: _read_parameter(node, name, *rest) for name, *rest in parameters}
+
+
+def _read_parameter(node: Node, name: str, default: Any, description: str) -> Any:
+    descriptor = ParameterDescriptor(description=description, read_only=True)
+    is_number = isinstance(default, float)
+    if is_number and hasattr(descriptor, "dynamic_typing"):
+        descriptor.dynamic_typing = True  # 1 is a number too; older versions do not mind anyway.
+    try:
+        value = node.declare_parameter(name, default, descriptor).value
+    except InvalidParameterTypeException as error:
+        raise ConfigError(f"parameter {name}: {error}") from None
+    if not is_number:
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigError(f"parameter {name}: {value!r} given, a number is allowed")
+    return float(value)
 
 
 def _leave_soon(status: int) -> None:

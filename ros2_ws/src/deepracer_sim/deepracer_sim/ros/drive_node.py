@@ -5,14 +5,22 @@ from __future__ import annotations
 import sys
 from math import isfinite
 
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from std_msgs.msg import Float64
 
 from deepracer_car.errors import ConfigError, did_you_mean
 from deepracer_car.ros import topics
-from deepracer_car.ros.node import spin
+from deepracer_car.ros.node import read_parameters, spin
 from deepracer_sim.drive_geometry import GEOMETRIES, joint_commands
+
+PARAMETERS = (
+    (
+        "geometry",
+        "legacy",
+        "legacy: the same angle for both hinges, the same speed for all wheels; ackermann: what "
+        "each wheel needs to roll without slipping",
+    ),
+)
 
 
 def command_topic(joint: str) -> str:
@@ -31,16 +39,7 @@ class DriveNode(Node):
     def __init__(self) -> None:
         """Declare the parameter ``geometry``; steering straight and speed zero until told."""
         super().__init__("drive_node")
-        self.declare_parameter(
-            "geometry",
-            "legacy",
-            ParameterDescriptor(
-                description="legacy: the same angle for both hinges, the same speed for all "
-                "wheels; ackermann: what each wheel needs to roll without slipping",
-                read_only=True,
-            ),
-        )
-        geometry = self.get_parameter("geometry").value
+        geometry = read_parameters(self, PARAMETERS)["geometry"]
         if geometry not in GEOMETRIES:
             raise ConfigError(
                 f"There is no geometry '{geometry}'; the parameter geometry must be one of "

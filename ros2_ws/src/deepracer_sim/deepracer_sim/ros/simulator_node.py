@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_msgs.msg import Float64
 
 from deepracer_car.errors import ConfigError
 from deepracer_car.ros import topics
-from deepracer_car.ros.node import spin
+from deepracer_car.ros.node import read_parameters, spin
 from deepracer_car.spec import CONTROL_DT
 from deepracer_sim.embedded import EmbeddedSimulator
 from deepracer_sim.ros.car_topics import CarTopics
@@ -46,7 +45,7 @@ class SimulatorNode(Node):
             DeepRacerError: a parameter cannot be used.
         """
         super().__init__("simulator_node")
-        name, direction, lockstep, rtf = (self._declare(*parameter) for parameter in PARAMETERS)
+        name, direction, lockstep, rtf = read_parameters(self, PARAMETERS).values()
         if not rtf > 0.0:
             raise ConfigError(f"rtf is {rtf:g}; use a number above 0.")
         track = chosen_track(name, direction)
@@ -66,10 +65,6 @@ class SimulatorNode(Node):
             self.create_timer(CONTROL_DT / rtf, self._step, clock=steady)
         self._place(track.pose_at(0.0))
         self._publish()
-
-    def _declare(self, name: str, default: Any, description: str) -> Any:
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        return self.declare_parameter(name, default, descriptor).value
 
     def _subscribe(self, kind: Any, topic: str, take: Callable[[Any], None]) -> None:
         def take_and_stay(message: Any) -> None:

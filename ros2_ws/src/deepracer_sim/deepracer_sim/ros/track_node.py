@@ -6,14 +6,13 @@ from typing import Any, Literal
 
 import numpy as np
 from geometry_msgs.msg import Point
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
 from deepracer_car.errors import ConfigError
 from deepracer_car.ros import topics
-from deepracer_car.ros.node import spin
+from deepracer_car.ros.node import read_parameters, spin
 from deepracer_sim.appearance import RGB
 from deepracer_sim.ros.messages import set_pose
 from deepracer_sim.simulator import Floats
@@ -41,16 +40,12 @@ class TrackNode(Node):
             DeepRacerError: a parameter cannot be used.
         """
         super().__init__("track_node")
-        track = chosen_track(*(self._declare(*parameter) for parameter in PARAMETERS))
+        track = chosen_track(**read_parameters(self, PARAMETERS))
         publisher = self.create_publisher(MarkerArray, topics.TRACK, topics.latched())
         publisher.publish(track_markers(track))
 
-    def _declare(self, name: str, default: Any, description: str) -> Any:
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        return self.declare_parameter(name, default, descriptor).value
 
-
-def chosen_track(name: str, direction: str) -> Track:
+def chosen_track(track: str, direction: str) -> Track:
     """Return the track a node's parameters name.
 
     Raises:
@@ -58,7 +53,7 @@ def chosen_track(name: str, direction: str) -> Track:
     """
     if direction not in DIRECTIONS:
         raise ConfigError(f"direction is '{direction}'; use cw, ccw or nothing.")
-    return load_track(name).driven(DIRECTIONS[direction])
+    return load_track(track).driven(DIRECTIONS[direction])
 
 
 def track_markers(track: Track) -> Any:
