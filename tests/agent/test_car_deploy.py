@@ -204,6 +204,28 @@ def test_a_folder_that_holds_something_is_left_alone(
     assert sorted(bundle.rglob("*")) == before
 
 
+def test_systemd_understands_the_units() -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("there is no systemd-analyze")
+    units = sorted(map(str, ON_CAR.glob("*.service")))
+    assert len(units) == 3
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *units], capture_output=True, text=True, timeout=60
+    )
+    complaints = done.stderr.splitlines()
+    # That the car's programs are not here is all it may say.
+    assert not [line for line in complaints if "/opt/deepracer_car/ros.sh" not in line]
+
+
+def test_a_driver_that_freezes_is_noticed_and_the_car_stopped() -> None:
+    unit = (ON_CAR / "deepracer-car.service").read_text().splitlines()
+    assert {"Type=notify", "WatchdogSec=2", "Restart=on-failure"} <= set(unit)
+    stops = [line for line in unit if line.startswith("ExecStopPost=")]
+    # A failure of the first must not keep the second from running.
+    assert all(line.startswith("ExecStopPost=-") for line in stops)
+    assert ["--no-ros" in line for line in stops] == [True, False]
+
+
 def test_installed_it_replaces_the_cars_own_software(bundle: Path, car: Path) -> None:
     done = run(bundle / "install.sh")
     assert done.returncode == 0, done.stderr

@@ -29,6 +29,8 @@ COMMANDS = [
     ("evaluate",),
     ("drive",),
     ("runs",),
+    ("car",),
+    ("car", "deploy"),
     ("track",),
     ("track", "list"),
     ("track", "show"),
@@ -51,7 +53,7 @@ def test_every_command_explains_itself_with_an_example(
     assert main([*command, "--help"]) == 0
     told = capsys.readouterr().out
     assert f"Usage: {' '.join(('deepracer', *command))}" in told
-    if command not in (("track",), ("reward",), ("drive-log",)):
+    if command not in (("car",), ("track",), ("reward",), ("drive-log",)):
         assert re.search(r"(Example|Start with): deepracer ", told)
 
 
