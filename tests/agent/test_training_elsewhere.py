@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepracer_agent import trainer
+from deepracer_agent import trainer, training
 from deepracer_agent.checkpoints import CheckpointStore
 from deepracer_agent.config import TrainingConfig
 from deepracer_agent.metrics import read_metrics
@@ -165,11 +165,20 @@ def test_a_stop_does_not_wait_for_the_rollout(
         ({"cars": 2, "ranks": 3}, "leave cars out, or give cars: 3"),
         ({"start": {"mode": "random", "max_speed": 1.5}}, "start.max_speed: 1.5 given"),
         ({"restarts": -1}, "at least 0 is allowed"),
+        ({"simulator": "embedded", "restarts": 1}, "restarts: 1 given, but the embedded simulator"),
+        ({"simulator": "embedded", "namespace": "/red"}, "namespace: /red given"),
     ],
 )
 def test_contradictions_are_refused(given: dict[str, object], complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         TrainingConfig.from_settings({"simulator": "gazebo", **given}, lambda _: "test")
+
+
+def test_torchrun_restarts_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "under_torchrun", lambda: True)
+    with pytest.raises(ConfigError, match="restarts: 2 given, but torchrun starts the ranks"):
+        train(settings(restarts=2), root=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,8 @@ class TrainingConfig(BaseModel):
             )
         if self.over_ros:
             self._fits_one_car_per_rank()
+        else:
+            self._leaves_out_what_ros_needs()
         if isinstance(self.ranks, int) and self.cars % self.ranks:
             raise ValueError(
                 f"cars: {self.cars} given, but {self.ranks} ranks need a multiple of {self.ranks}"
@@ -214,6 +216,14 @@ class TrainingConfig(BaseModel):
                 f"start.max_speed: {self.start.max_speed:g} given, but simulator {self.simulator} "
                 "starts cars at rest; 0 is allowed"
             )
+
+    def _leaves_out_what_ros_needs(self) -> None:
+        for key in ("namespace", "restarts"):
+            if given := getattr(self, key):
+                raise ValueError(
+                    f"{key}: {given} given, but the embedded simulator has none; leave it out, or "
+                    "choose a simulator over ROS 2"
+                )
 
     @property
     def over_ros(self) -> bool:

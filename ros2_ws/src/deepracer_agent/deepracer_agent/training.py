@@ -159,10 +159,13 @@ def _run(
 ) -> TrainingResult:
     """Train in ``run``, after a failure of the simulator anew as often as is configured."""
     config = TrainingConfig.load(run.config)
-    # torchrun starts the other ranks, so only it can start them anew.
-    restarts = config.restarts if config.over_ros and not under_torchrun() else 0
+    if config.restarts and under_torchrun():
+        raise ConfigError(
+            f"restarts: {config.restarts} given, but torchrun starts the ranks, so only it can "
+            "start them anew; leave it out, and go on by hand with --resume."
+        )
     with run.lock():
-        for left in range(restarts, -1, -1):
+        for left in range(config.restarts, -1, -1):
             try:
                 reason = _train(run, config, show, watch, checkpoint, weights)
                 break

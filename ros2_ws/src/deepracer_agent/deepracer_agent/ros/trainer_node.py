@@ -63,12 +63,11 @@ class TrainerNode(Node):
         """
         given, monitor = self._given, self.monitor
         overrides = {key: given[name] for name, key in SETTINGS.items() if given[name]}
-        if self.get_namespace() != "/":
-            overrides["namespace"] = self.get_namespace()
         overrides.update(read_assignments(text for text in given["set"] if text))
         runs, name = Path(given["runs"]), given["name"] or None
         if not given["resume"]:
             config, reward = load_training_folder(given["folder"] or None, overrides)
+            config = self._with_namespace(config)
             return training.train(
                 config, reward, name=name, root=runs, show=monitor.show, watch=monitor.watch
             )
@@ -77,8 +76,16 @@ class TrainerNode(Node):
         name, checkpoint = training.split_checkpoint(given["resume"])
         run = RunDirectory.open(runs, name)
         config = TrainingConfig.load(run.config).overridden(overrides, str(run.config))
+        config = self._with_namespace(config)
         which = f"{run.path}:{checkpoint or 'last'}"
         return training.resume(which, config=config, show=monitor.show, watch=monitor.watch)
+
+    def _with_namespace(self, config: TrainingConfig) -> TrainingConfig:
+        """Look for a simulator over ROS where this node is."""
+        here = self.get_namespace()
+        if here == "/" or not config.over_ros:
+            return config
+        return config.overridden({"namespace": here}, "the namespace of the node")
 
 
 def main() -> int:
