@@ -64,7 +64,6 @@ def over_ros(bundle: ModelBundle) -> EvaluationResult:
     try:
         return evaluate(str(bundle.path), laps=1, simulator=lambda track: simulator, policy=policy)
     finally:
-        policy.close()
         simulator.close()
 
 
@@ -144,24 +143,26 @@ def test_a_car_node_that_dies_is_named(
     bundle = export_bundle(str(lively_run("discrete")))
     car = start_world(start_node, bundle)
     simulator = RosSimulator()
-    policy = RemotePolicy(simulator, bundle.metadata.action_space, timeout=1.0)
+    policy = RemotePolicy(simulator, bundle.metadata.action_space)
     try:
         policy.wait_for_car_node((0.0, 0.0, 0.0))
         assert policy.predict(simulator.frames()).shape == (1,)
         car.send_signal(signal.SIGKILL)
         car.wait(20.0)
         simulator.step(np.array([[0.0, 1.0]]))
+        simulator.link.timeout = 1.0
         with pytest.raises(SimulatorError, match=r"/deepracer/decision .*waited 1 s"):
             policy.predict(simulator.frames())
     finally:
-        policy.close()
         simulator.close()
 
 
 def test_without_a_car_node_it_says_what_is_missing(start_node: Start) -> None:
     start_node(SIMULATOR, lockstep=True)
     simulator = RosSimulator()
-    policy = RemotePolicy(simulator, ANY_ACTIONS, startup_timeout=1.0)
+    simulator.place(np.zeros(1, dtype=np.int64), np.zeros((1, 3)), np.zeros(1))
+    simulator.link.startup_timeout = 1.0
+    policy = RemotePolicy(simulator, ANY_ACTIONS)
     try:
         with pytest.raises(
             SimulatorError,
@@ -169,7 +170,6 @@ def test_without_a_car_node_it_says_what_is_missing(start_node: Start) -> None:
         ):
             policy.wait_for_car_node((0.0, 0.0, 0.0))
     finally:
-        policy.close()
         simulator.close()
 
 

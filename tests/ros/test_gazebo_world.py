@@ -99,7 +99,7 @@ def test_a_joint_that_is_not_reached_is_named(start_gazebo, simulator) -> None:
     start_gazebo(mute="right_rear_wheel_joint")
     gazebo = simulator()
     gazebo.place(CAR, np.zeros((1, 3)), AT_REST)
-    gazebo._link.timeout = 0.3
+    gazebo.link.timeout = 0.3
     with pytest.raises(SimulatorError, match="on deepracer/right_rear_wheel_joint/received:"):
         gazebo.step(np.array([[0.0, 1.0]]))
 

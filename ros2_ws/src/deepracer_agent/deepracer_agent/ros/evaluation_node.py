@@ -51,13 +51,13 @@ class EvaluationNode(Node):
 
     def _evaluate(self) -> None:
         given, namespace = self._given, self.get_namespace()
-        patience = {
-            "timeout": given["decision_timeout"],
-            "startup_timeout": given["startup_timeout"],
-        }
-        simulator = RosSimulator(given["simulator"], namespace=namespace, **patience)
-        space = self._model.metadata.action_space
-        policy = RemotePolicy(simulator, space, namespace=namespace, **patience)
+        simulator = RosSimulator(
+            given["simulator"],
+            namespace=namespace,
+            timeout=given["decision_timeout"],
+            startup_timeout=given["startup_timeout"],
+        )
+        policy = RemotePolicy(simulator, self._model.metadata.action_space)
 
         def world(track: Track) -> RosSimulator:
             policy.wait_for_car_node(track.pose_at(0.0))
@@ -73,7 +73,6 @@ class EvaluationNode(Node):
                 policy=policy,
             )
         finally:
-            policy.close()
             simulator.close()
         print_laps(result)
         self.context.try_shutdown()

@@ -12,7 +12,6 @@ from geometry_msgs.msg import TwistStamped
 from deepracer_car.action_space import ActionSpace
 from deepracer_car.errors import SimulatorError
 from deepracer_car.ros import topics
-from deepracer_sim.ros.link import Link
 from deepracer_sim.ros.messages import NANOSECONDS
 from deepracer_sim.ros.ros_simulator import RosSimulator
 
@@ -26,35 +25,15 @@ class RemotePolicy:
     Each is taken for the very frame it was made on, which its stamp tells.
     """
 
-    def __init__(
-        self,
-        simulator: RosSimulator,
-        action_space: ActionSpace,
-        *,
-        namespace: str = "",
-        domain_id: int | None = None,
-        timeout: float = 10.0,
-        startup_timeout: float = 60.0,
-    ) -> None:
-        """Listen for decisions.
+    def __init__(self, simulator: RosSimulator, action_space: ActionSpace) -> None:
+        """Listen for decisions, over the simulator's link and as patiently as it.
 
         Args:
             simulator: whose frames the car node sees.
             action_space: of the model that it drives with.
-            namespace: of the car's topics.
-            domain_id: None: ``ROS_DOMAIN_ID``, or 0.
-            timeout: longest wait for a decision, s.
-            startup_timeout: longest wait for the first one, s.
         """
-        self._simulator = simulator
+        self._simulator, self._link = simulator, simulator.link
         self._action_space = action_space
-        self._link = Link(
-            "remote_policy",
-            namespace=namespace,
-            domain_id=domain_id,
-            timeout=timeout,
-            startup_timeout=startup_timeout,
-        )
         self._decisions = self._link.stream(TwistStamped, topics.DECISION, topics.every_message())
 
     def wait_for_car_node(self, pose: tuple[float, float, float]) -> None:
@@ -87,10 +66,6 @@ class RemotePolicy:
         self._wait(self._link.timeout)
         twist = self._decisions.message.twist
         return self._action_space.encode(np.array([[twist.angular.z, twist.linear.x]]))
-
-    def close(self) -> None:
-        """Leave the ROS domain."""
-        self._link.close()
 
     def _wait(self, timeout: float) -> None:
         decisions, stamp = self._decisions, self._simulator.stamp

@@ -32,6 +32,9 @@ class RosSimulator:
     """A `Simulator` of one car: commands go out, the frame and odometry of their end come back.
 
     The first call that needs the simulator waits for it to show up.
+
+    Attributes:
+        link: to the car's topics, for those who listen to more of them.
     """
 
     n_cars = 1
@@ -54,7 +57,7 @@ class RosSimulator:
             timeout: longest wait for the end of a control step, s.
             startup_timeout: longest wait for the simulator to show up, s.
         """
-        self._link = Link(
+        self.link = Link(
             "ros_simulator",
             namespace=namespace,
             domain_id=domain_id,
@@ -65,8 +68,8 @@ class RosSimulator:
         self._in_step = False
         # Gazebo's bridge does not latch, and a latched subscriber does not hear it.
         qos = topics.latched() if world == "simulator_node" else topics.every_message()
-        self._odometry = self._link.stream(Odometry, topics.ODOMETRY, qos)
-        self._images = self._link.stream(Image, topics.IMAGE, qos)
+        self._odometry = self.link.stream(Odometry, topics.ODOMETRY, qos)
+        self._images = self.link.stream(Image, topics.IMAGE, qos)
 
     @property
     def poses(self) -> Floats:
@@ -123,15 +126,15 @@ class RosSimulator:
 
     def close(self) -> None:
         """Leave the ROS domain."""
-        self._link.close()
+        self.link.close()
 
     @cached_property
     def _world(self) -> WorldControl:
         if self._kind == "simulator_node":
-            return NodeWorld(self._link, self._odometry)
+            return NodeWorld(self.link, self._odometry)
         from deepracer_sim.ros.gazebo_world import GazeboWorld
 
-        world: WorldControl = GazeboWorld(self._link, self._odometry, self._images)
+        world: WorldControl = GazeboWorld(self.link, self._odometry, self._images)
         return world
 
     def _connect(self, pose: Floats) -> None:
@@ -146,7 +149,7 @@ class RosSimulator:
                 return self._arrive(stamp, pose, CONNECT_TIMEOUT)
             except SimulatorError:
                 # What is still on its way must not be taken for the next answer.
-                self._link.serve(CONNECT_TIMEOUT)
+                self.link.serve(CONNECT_TIMEOUT)
         return None
 
     def _arrive(self, stamp: int, asked: Floats, timeout: float | None = None) -> None:
@@ -170,7 +173,7 @@ class RosSimulator:
 
     def _wait_for_one(self, stream: Stream, stamp: int, timeout: float | None) -> None:
         wanted = f"{stamp / NANOSECONDS:.9f} s of simulated time"
-        self._link.wait_for(
+        self.link.wait_for(
             lambda: stream.stamp >= stamp,
             f"nothing of {wanted} came on topic {stream.topic}",
             timeout,
