@@ -61,3 +61,11 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, np.ndarray], None]:
         )
 
     return check
+
+
+@pytest.fixture
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where worlds go; neither the user's own nor the tracks of the working directory matter."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "cache"
